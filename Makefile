@@ -1,0 +1,39 @@
+# Each target sets up .venv by itself; nothing but Python 3.11 and make is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test fast check bench lock clean
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "margind needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV) ..."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY)  ## under a minute: sandbox venues, the real daemon, a falling market, and what it saved
+	@$(BIN)/margind demo
+
+test: $(READY)  ## every ring
+	@$(BIN)/python -m pytest -q -n 2 tests
+
+fast: $(READY)  ## the everyday ring: no processes, no servers
+	@$(BIN)/python -m pytest -q -m "not wire and not process and not postgres" tests
+
+check: $(READY)  ## ruff, mypy strict, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY)  ## ratios against plain ccxt, measured in this run
+	@$(BIN)/python -m tests.bench
+
+lock:  ## refresh requirements.lock (needs uv)
+	@uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+
+clean:
+	@rm -rf $(VENV) var
