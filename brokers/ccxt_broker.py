@@ -1,0 +1,332 @@
+"""The broker port over the transport: what every venue shares. A venue overrides the hooks, nothing else."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TypeVar
+
+from brokers.answers import Reply
+from brokers.budget import boot_seconds
+from brokers.errors import BrokerError, MalformedAnswer
+from brokers.hooks import Ack, CancelBatch, Raw, Read, RowResult, SnapshotContext, VenueHooks
+from brokers.models import (
+    AccountId,
+    AccountMode,
+    AccountSnapshot,
+    ClockOffset,
+    Finding,
+    FindingCode,
+    KeyPermissions,
+    MarginTier,
+    MarketRules,
+    Symbol,
+)
+from brokers.orders import (
+    CancelReport,
+    ClientOrderId,
+    OpenOrder,
+    OrderReport,
+    ReduceOrder,
+    TransferReport,
+    Verdict,
+)
+from brokers.outcomes import Write, classify
+from brokers.profile import Request
+from brokers.reading import Reader, parsing
+from brokers.registry import BrokerSpec
+from brokers.reports import cancel_reports, order_report
+from brokers.rulebook import NEWCOMER_S, REFRESH_S, shared_rulebook
+from brokers.transport import Transport
+
+__all__ = ["Ack", "CancelBatch", "CcxtBroker", "Read", "RowResult", "SnapshotContext"]
+
+SPREAD_S = 1.5
+"""Answers of one snapshot further apart than this may not belong together."""
+
+SLOW_DEADLINE_S = 15.0
+"""For reads that no cycle waits for: instrument lists."""
+
+_CANCELS_AT_ONCE = 5
+_TIERS_AGE_S = 3600.0
+
+T = TypeVar("T")
+
+_log = logging.getLogger("margind.brokers")
+
+
+class CcxtBroker(VenueHooks[Raw]):
+    """One account at one venue. Implements `brokers.port.Broker`; see there for what each method promises."""
+
+    def __init__(self, spec: BrokerSpec) -> None:
+        self.spec = spec
+        self.transport = Transport(spec, self.profile)
+        self._rulebook = shared_rulebook(
+            spec.broker, spec.product, spec.endpoint or "", "testnet" if spec.testnet else ""
+        )
+        self._account_mode: AccountMode | None = None
+        self._mode_left = 0
+        self._picture_cost = 1.0  # what the last picture cost
+        self._tiers: dict[Symbol, tuple[float, tuple[MarginTier, ...]]] = {}
+        self._aside: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.spec.account_id}>"
+
+    # ------------------------------------------------------------------ the port: reading
+
+    @property
+    def account_id(self) -> AccountId:
+        """The operator's name for the account."""
+        return self.spec.account_id
+
+    async def connect(self) -> None:
+        """Measure the clock, then load market rules and the account's mode; repeatable after a failure.
+
+        An unmeasurable clock is a warning: requests are then signed by the local one.
+        """
+        try:
+            await self.transport.measure_clock()
+        except BrokerError as error:
+            _log.warning("%s: signing by the local clock: %s", self.account_id, error)
+        await self._rulebook.refresh(self._read_markets)
+        await self._read_mode(Reader(self.transport))
+
+    async def fetch_snapshot(self, *, protective: bool = False) -> AccountSnapshot:
+        """Read balances, positions and mode as one picture.
+
+        Raises:
+            BrokerError: no picture; a picture with gaps comes with findings instead.
+        """
+        if self._rulebook.needs(float("inf")):
+            await self._rulebook.refresh(self._read_markets)
+        if not protective:
+            await self.transport.take_turn(self._picture_cost)
+        reader = Reader(self.transport, protective=protective)
+        mode, changed = await self._current_mode(reader)
+        reader = reader.again()
+        with parsing("snapshot"):
+            raw = await self.gather(reader)
+        self._picture_cost = reader.cost
+        context = SnapshotContext(
+            account_id=self.spec.account_id,
+            broker=self.spec.broker,
+            product=self.spec.product,
+            now=self.transport.venue_now(),
+            mode=mode,
+            markets=self._rulebook.rules,
+            tiers=MappingProxyType({symbol: tiers for symbol, (_, tiers) in self._tiers.items() if tiers}),
+        )
+        with parsing("snapshot"):
+            snapshot = self.parse_snapshot(raw, context)
+        findings = [*changed, *_doubts(snapshot, reader.spread_s)]
+        self._catch_up(snapshot)
+        return replace(snapshot, findings=(*snapshot.findings, *findings)) if findings else snapshot
+
+    async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
+        """Read every resting order of every settle currency, product and trigger or algo book."""
+        with parsing("open orders"):
+            return await self.load_open_orders(Reader(self.transport, protective=True))
+
+    async def fetch_permissions(self) -> KeyPermissions:
+        """Read what the API key may do."""
+        with parsing("permissions"):
+            return await self.load_permissions(Reader(self.transport))
+
+    async def fetch_funding_balance(self, currency: str) -> Decimal:
+        """Return what the funding wallet could give, in `currency`; zero only if the venue says so."""
+        with parsing("funding balance"):
+            return await self.look_up_funding(Reader(self.transport, protective=True), currency)
+
+    async def find_order(self, client_order_id: ClientOrderId, symbol: Symbol) -> OrderReport | None:
+        """Look an order up by its client id; `None` when the venue says it does not know it."""
+        with parsing("order"):
+            return await self.look_up_order(Reader(self.transport, protective=True), client_order_id, symbol)
+
+    async def find_transfer(
+        self, client_id: str, currency: str, amount: Decimal, since: datetime
+    ) -> TransferReport | None:
+        """Look a transfer up, by id where the venue has one, else by amount and time; `None`: not known."""
+        with parsing("transfer"):
+            reader = Reader(self.transport, protective=True)
+            return await self.look_up_transfer(reader, client_id, currency, amount, since)
+
+    # ------------------------------------------------------------------ the port: writing
+
+    async def submit(self, order: ReduceOrder) -> OrderReport:
+        """Send one reducing order, once; the venue must not accept it after its deadline."""
+        reply = await self._write(self.order_request(order), expires_at=order.deadline)
+        verdict = classify(self.outcomes, Write.ORDER, reply)
+        ack = None
+        if verdict is Verdict.ACCEPTED:
+            ack = _or_none(lambda: self.parse_ack(order, reply.payload))
+        return order_report(order, verdict, ack, reply)
+
+    async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
+        """Cancel exactly `orders`, whatever book each rests in; one report per order, in that order."""
+        at_once = asyncio.Semaphore(_CANCELS_AT_ONCE)
+
+        async def cancel(batch: CancelBatch) -> tuple[CancelReport, ...]:
+            async with at_once:
+                reply = await self._write(batch.request)
+            rows = None
+            if reply.payload is not None:
+                rows = _or_none(lambda: self.parse_cancel(batch, reply))
+            return cancel_reports(self.outcomes, batch, reply, rows)
+
+        done = await asyncio.gather(*(cancel(batch) for batch in self.cancel_batches(orders)))
+        reports = {report.order_id: report for batch in done for report in batch}
+        return tuple(
+            reports.get(order.order_id)
+            or CancelReport(
+                order_id=order.order_id,
+                symbol=order.symbol,
+                verdict=Verdict.REJECTED,
+                message="not sent: no call covers it",
+            )
+            for order in orders
+        )
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
+        """Set the venue's leverage setting; "not modified" is success.
+
+        Raises:
+            BrokerError: refused, or not known to have worked; setting it again is harmless.
+        """
+        for request in self.leverage_requests(symbol, leverage):
+            reply = await self._write(request)
+            if reply.failure is not None and not self.outcomes.is_benign(Write.LEVERAGE, reply.code):
+                raise reply.failure
+
+    async def transfer_in(self, currency: str, amount: Decimal, client_id: str) -> TransferReport:
+        """Move collateral from the funding wallet into the margin account, once."""
+        reply = await self._write(self.transfer_request(currency, amount, client_id))
+        verdict = classify(self.outcomes, Write.TRANSFER, reply)
+        transfer_id = None
+        if verdict is Verdict.ACCEPTED:
+            transfer_id = _or_none(lambda: self.parse_transfer(reply.payload))
+            verdict = verdict if transfer_id else Verdict.UNKNOWN
+        return TransferReport(
+            client_id=client_id,
+            currency=currency,
+            amount=amount,
+            verdict=verdict,
+            transfer_id=transfer_id,
+            code=reply.code,
+            message=reply.message,
+        )
+
+    # ------------------------------------------------------------------ the port: clock and end
+
+    async def measure_clock(self) -> ClockOffset:
+        """Measure the venue's clock against ours, and sign by it from now on."""
+        return await self.transport.measure_clock()
+
+    def venue_now(self) -> datetime:
+        """The venue's time, by the last measurement."""
+        return self.transport.venue_now()
+
+    async def aclose(self) -> None:
+        """Close every connection, after writes in flight have ended."""
+        for task in self._aside:
+            task.cancel()
+        await self.transport.aclose()
+
+    # ------------------------------------------------------------------ inside
+
+    async def _write(self, request: Request, *, expires_at: datetime | None = None) -> Reply:
+        return await self.transport.write(
+            request.call, request.params, cost=request.cost, expires_at=expires_at
+        )
+
+    async def _read_markets(self) -> Mapping[Symbol, MarketRules]:
+        with parsing("market rules"):
+            return await self.load_markets(Reader(self.transport, deadline_s=SLOW_DEADLINE_S))
+
+    async def _read_mode(self, reader: Reader) -> AccountMode:
+        with parsing("account mode"):
+            mode = await self.load_mode(reader)
+        self._account_mode = mode
+        self._mode_left = self.mode_every
+        return mode
+
+    async def _current_mode(self, reader: Reader) -> tuple[AccountMode, list[Finding]]:
+        """Return the account's mode, read again when it is time, and a finding in the cycle it changed.
+
+        A known mode outlives a failed reading; it is tried again in the next cycle.
+        """
+        known = self._account_mode
+        self._mode_left -= 1
+        if known is not None and self._mode_left > 0:
+            return known, []
+        try:
+            mode = await self._read_mode(reader)
+        except BrokerError:
+            if known is None:
+                raise
+            return known, []
+        if known is None or mode == known:
+            return mode, []
+        detail = f"account mode went from {known.label} to {mode.label}"
+        return mode, [Finding(code=FindingCode.MODE_UNKNOWN, detail=detail)]
+
+    def _catch_up(self, snapshot: AccountSnapshot) -> None:
+        """Start reading what the next snapshot could use: rules of new symbols, brackets of held ones."""
+        symbols = {position.symbol for position in snapshot.positions}
+        max_age = REFRESH_S if symbols <= self._rulebook.rules.keys() else NEWCOMER_S
+        if self._rulebook.needs(max_age):
+            self._start(lambda: self._rulebook.refresh(self._read_markets, max_age_s=max_age))
+        now = boot_seconds()
+        due = sorted(s for s in symbols if s not in self._tiers or now - self._tiers[s][0] > _TIERS_AGE_S)
+        if due:
+            self._tiers |= {symbol: (now, self._tiers.get(symbol, (0.0, ()))[1]) for symbol in due}
+            self._start(lambda: self._read_tiers(due))
+
+    async def _read_tiers(self, symbols: Sequence[Symbol]) -> None:
+        with parsing("brackets"):
+            found = await self.load_tiers(Reader(self.transport), symbols)
+        now = boot_seconds()
+        self._tiers |= {symbol: (now, tiers) for symbol, tiers in found.items()}
+
+    def _start(self, work: Callable[[], Awaitable[None]]) -> None:
+        async def aside() -> None:
+            try:
+                await work()
+            except BrokerError as error:
+                _log.info("%s: left aside: %s", self.account_id, error)
+
+        task = asyncio.ensure_future(aside())
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+
+def _doubts(snapshot: AccountSnapshot, spread_s: float) -> list[Finding]:
+    """Return what speaks against a snapshot as a whole: answers far apart, positions without rules."""
+    findings = []
+    if spread_s > SPREAD_S:
+        detail = f"its answers came {spread_s:.1f} s apart"
+        findings.append(Finding(code=FindingCode.INCONSISTENT, detail=detail))
+    noted = {finding.symbol for finding in snapshot.findings if finding.code is FindingCode.SYMBOL_UNKNOWN}
+    findings += [
+        Finding(
+            code=FindingCode.SYMBOL_UNKNOWN,
+            detail=f"no market rules for {position.symbol}",
+            unit=position.unit,
+            symbol=position.symbol,
+        )
+        for position in snapshot.positions
+        if position.symbol not in snapshot.markets and position.symbol not in noted
+    ]
+    return findings
+
+
+def _or_none(parse: Callable[[], T]) -> T | None:
+    """Return what `parse` makes of an answer to a write, or `None` when the answer is foreign to it."""
+    try:
+        with parsing("answer"):
+            return parse()
+    except MalformedAnswer:
+        return None

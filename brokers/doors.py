@@ -1,0 +1,200 @@
+"""Doors to a venue: cheap clones of one shielded ccxt instance, each with its own session and credentials."""
+
+import asyncio
+import copy
+import functools
+import ipaddress
+import logging
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import ccxt.async_support
+import certifi
+from ccxt.base.errors import AuthenticationError
+from yarl import URL
+
+from brokers.answers import Answer
+from brokers.errors import BrokerError, MalformedAnswer, NotSupported, Unauthorized, VenueUnavailable
+from brokers.profile import Request, VenueProfile
+from brokers.registry import BrokerSpec
+from brokers.shield import SENDING, Sending, Shield
+
+_CONNECTIONS = 16
+_KEEP_ALIVE_S = 10.0
+"""Shorter than any venue's, so that a write never leaves by a connection the venue has just closed."""
+
+_REPEATED_BY_AIOHTTP = frozenset({"DELETE", "GET", "PUT"})
+"""aiohttp repeats these once by itself when a kept connection turns out dead."""
+
+_SILENT = logging.Logger("brokers.ccxt", level=logging.CRITICAL + 1)  # noqa: LOG001
+"""Registered nowhere, so no configuration can open it: at DEBUG ccxt logs keys and passphrases."""
+
+_SILENT.disabled = True
+
+
+class NotSent(VenueUnavailable):
+    """No connection came about: it is certain that the venue got nothing of the request."""
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.load_default_certs()
+    return context
+
+
+def check_endpoint(endpoint: str) -> str:
+    """Return `endpoint` as scheme and host with port, without a trailing slash.
+
+    Raises:
+        ValueError: it is no such thing, or it is plain http to another machine.
+    """
+    parts = urlsplit(endpoint)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
+        raise ValueError("endpoint must be scheme://host[:port]")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("endpoint must be scheme://host[:port] and nothing more")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("endpoint may be plain http only on loopback")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def redirect(urls: Any, endpoint: str) -> Any:  # noqa: ANN401 - ccxt nests texts and dicts freely
+    """Return `urls` (a URL or nested dicts of them) with every host replaced and every path kept."""
+    if isinstance(urls, Mapping):
+        return {name: redirect(url, endpoint) for name, url in urls.items()}
+    if not isinstance(urls, str):
+        return urls
+    return urlunsplit((*urlsplit(endpoint)[:2], *urlsplit(urls)[2:]))
+
+
+@functools.cache
+def _template(ccxt_class: str, testnet: str | None, endpoint: str | None) -> Any:  # noqa: ANN401 - ccxt
+    base = getattr(ccxt.async_support, ccxt_class)
+    exchange = type("Shielded", (Shield, base), {})(
+        {
+            "enableRateLimit": False,
+            "verbose": False,
+        },
+    )
+    exchange.logger = _SILENT
+    if testnet is not None:
+        getattr(exchange, testnet)(True)
+    if endpoint is not None:
+        exchange.urls = {**exchange.urls, "api": redirect(exchange.urls["api"], endpoint)}
+    return exchange
+
+
+class _Session:
+    """An aiohttp session that is opened on first use and never follows a redirect.
+
+    A redirect would carry key and signature headers to whatever host an answer names.
+    """
+
+    headers: Mapping[str, str] = {}
+    """None of its own: ccxt adds those of the session to every request."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    def request(self, method: str, url: URL, **kwargs: Any) -> Any:  # noqa: ANN401 - aiohttp's context manager
+        """Send one request."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                ssl=_tls(), limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_S, ttl_dns_cache=60
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(),  # none: every request has a deadline of ours
+            )
+        return self._session.request(method, url, allow_redirects=False, **kwargs)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+class Door:
+    """One connection pool to one venue with one key; it carries one request and brings back what came."""
+
+    def __init__(
+        self, spec: BrokerSpec, profile: VenueProfile, venue_ms: Callable[[], int], *, window_ms: int
+    ) -> None:
+        endpoint = check_endpoint(spec.endpoint) if spec.endpoint else None
+        exchange = copy.copy(
+            _template(profile.ccxt_class, profile.testnet if spec.testnet else None, endpoint)
+        )
+        exchange.options = {**exchange.options, **profile.options, "maxRetriesOnFailure": 0}
+        exchange.headers = dict(exchange.headers)  # OKX's test environment is a header
+        exchange.apiKey = spec.credentials.api_key
+        exchange.secret = spec.credentials.secret
+        exchange.password = spec.credentials.password
+        exchange.session = self._session = _Session()
+        exchange.own_session = False
+        exchange.venue_ms = venue_ms
+        exchange.window_option = profile.window_option
+        if exchange.verbose or exchange.enableRateLimit:  # pragma: no cover - guards against a ccxt change
+            raise RuntimeError("ccxt must neither print requests nor queue them")
+        self._exchange = exchange
+        self.window_ms = window_ms
+
+    async def ask(self, request: Request, *, window_ms: int, headers: Mapping[str, str]) -> Answer:
+        """Send one request and return the answer as it came, whatever it is.
+
+        Raises:
+            NotSent: no connection came about.
+            BrokerError: the request could not be built, or no whole answer came.
+        """
+        method = getattr(self._exchange, request.call, None)
+        if method is None:
+            raise NotSupported("ccxt has no such call")
+        if self._exchange.session is None:
+            raise NotSent("closed")
+        sending = Sending(window_ms=window_ms, headers=headers)
+        token = SENDING.set(sending)
+        failure: BrokerError
+        try:
+            return cast("Answer", await method(_fresh(request.params)))
+        except Exception as error:  # noqa: BLE001 - whatever breaks in ccxt or aiohttp is "no answer"
+            failure = _failure(error, sending.method)
+        finally:
+            SENDING.reset(token)
+        raise failure  # outside the handler: the original text may hold the signed URL
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        self._exchange.session = None
+        await self._session.close()
+
+
+def _fresh(params: Mapping[str, object] | list[Any]) -> dict[str, object] | list[Any]:
+    """Copy parameters: ccxt writes into them."""
+    if isinstance(params, list):
+        return [dict(row) if isinstance(row, Mapping) else row for row in params]
+    return dict(params)
+
+
+def _failure(error: Exception, method: str) -> BrokerError:
+    """Rebuild what ccxt or aiohttp raised as our own error, with nothing of its text."""
+    name = type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError):
+        reason = f"no connection ({name})"
+        return VenueUnavailable(reason) if method in _REPEATED_BY_AIOHTTP else NotSent(reason)
+    if isinstance(error, (aiohttp.ClientError, asyncio.TimeoutError, OSError)):
+        return VenueUnavailable(f"connection failed ({name})")
+    if isinstance(error, AuthenticationError):
+        return Unauthorized("the account's credentials are incomplete", code="credentials")
+    return MalformedAnswer(f"ccxt failed ({name})")

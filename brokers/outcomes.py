@@ -1,0 +1,183 @@
+"""What a venue's answer to a write proves: one reviewed table per venue; what is not in it proves nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http import HTTPStatus
+from types import MappingProxyType
+
+from brokers.answers import Reply, proves_nothing
+from brokers.orders import Verdict
+
+
+class Write(StrEnum):
+    """What kind of write was answered: the same code may prove something for one and nothing for another."""
+
+    ORDER = "order"
+    CANCEL = "cancel"
+    LEVERAGE = "leverage"
+    TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeTable:
+    """The reviewed codes of one venue.
+
+    Attributes:
+        rejected: Code -> why it proves that nothing was executed. Holds for every kind of write.
+        rejected_orders: As `rejected`, for orders only.
+        exists: Codes that say the client id is known already: look it up and adopt it.
+        benign: Per kind of write, codes that mean the goal was reached already (order gone, leverage as
+            asked, position flat). They are rejections too: the write itself did nothing. A fresh read must
+            confirm it.
+    """
+
+    rejected: Mapping[str, str]
+    rejected_orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    exists: frozenset[str] = frozenset()
+    benign: Mapping[Write, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def verdict_of(self, write: Write, code: str | None) -> Verdict:
+        """Say what a refusal with `code` proves."""
+        if code is None:
+            return Verdict.UNKNOWN
+        if code in self.exists and write in {Write.ORDER, Write.TRANSFER}:
+            return Verdict.EXISTS
+        if code in self.rejected or self.is_benign(write, code):
+            return Verdict.REJECTED
+        if write is Write.ORDER and code in self.rejected_orders:
+            return Verdict.REJECTED
+        return Verdict.UNKNOWN
+
+    def is_benign(self, write: Write, code: str | None) -> bool:
+        """Say whether a refusal with `code` means that the goal of `write` was reached already."""
+        return code is not None and code in self.benign.get(write, {})
+
+
+def classify(table: OutcomeTable, write: Write, reply: Reply) -> Verdict:
+    """Say what `reply` proves. Success becomes final only after the caller has checked id and echo.
+
+    A request that never left is REJECTED. A status of 408, 418, 425, 429 or 5xx proves nothing, whatever code
+    stands in its body.
+    """
+    if not reply.sent:
+        return Verdict.REJECTED
+    if reply.failure is None:
+        return Verdict.ACCEPTED
+    if reply.status is None or proves_nothing(reply.status) or reply.status == HTTPStatus.IM_A_TEAPOT:
+        return Verdict.UNKNOWN
+    return table.verdict_of(write, reply.code)
+
+
+_ACCESS = "refused at the gateway: credentials, address or permission; it never reached matching"
+_CLOCK = "refused at the gateway: the timestamp is outside its window"
+_SHAPE = "refused by validation: a parameter is missing, malformed or out of its range"
+_FUNDS = "refused by the risk check before matching: not enough margin or balance"
+_LIMITS = "refused by an instrument or position limit before matching"
+_STATE = "refused: the account or instrument is in a state that takes no such order"
+_REDUCE = "refused by the reduce-only check: nothing was there to reduce, or it is spoken for"
+_GONE = "the order is filled, cancelled or unknown: there is nothing left to cancel"
+_AS_ASKED = "the setting is already as asked"
+
+
+def _because(reason: str, *codes: int) -> dict[str, str]:
+    return {str(code): reason for code in codes}
+
+
+BYBIT = OutcomeTable(
+    rejected=MappingProxyType(
+        _because(_CLOCK, 10002)
+        | _because(_ACCESS, 10003, 10004, 10005, 10007, 10008, 10010, 10024, 10027, 10028, 10029, 33004)
+        | _because(_SHAPE, 10001, 10017)
+        | _because("refused by the wallet: not enough in the funding account", 131212, 131228)
+        | _because("refused by the wallet: such a transfer may not be made", 131203, 131208, 131210)
+        | _because("refused by the wallet: such a transfer may not be made", 131211, 131215, 131231, 131232)
+    ),
+    rejected_orders=MappingProxyType(
+        _because(_FUNDS, 110004, 110006, 110007, 110012, 110014, 110044, 110045, 110052, 110053)
+        | _because(_LIMITS, 110003, 110009, 110013, 110016, 110020, 110021, 110022, 110023, 110090, 110094)
+        | _because(_STATE, 110005, 110025, 110026, 110036, 110038, 110063, 110066, 110074)
+    ),
+    exists=frozenset({"110072", "170141", "131214"}),
+    benign=MappingProxyType(
+        {
+            Write.ORDER: _because(_REDUCE, 110017, 110034, 30063),
+            Write.CANCEL: _because(_GONE, 110001, 110008, 110010, 170213),
+            Write.LEVERAGE: _because(_AS_ASKED, 110043),
+        }
+    ),
+)
+"""Bybit v5. Not in it, on purpose: 10014 (duplicate request: the first may stand), 10016, 10429 and 3400214
+(the venue failed inside), 110079 (still processing).
+
+Source: Bybit docs, v5 "Error Codes" (UTA, order, asset).
+"""
+
+BINANCE = OutcomeTable(
+    rejected=MappingProxyType(
+        _because(_CLOCK, -1021)
+        | _because("refused by the matching engine: it arrived after its recvWindow", -5028)
+        | _because(_ACCESS, -1002, -1022, -1099, -2014, -2015, -4109)
+        | _because(
+            _SHAPE, -1013, -1020, *range(-1106, -1099), -1111, *range(-1121, -1113), -1128, -1130, -1136
+        )
+    ),
+    rejected_orders=MappingProxyType(
+        _because(_FUNDS, -2018, -2019, -2024, -4050, -4051)
+        | _because(_LIMITS, -2021, -2025, -2027, -2028, -4045, -4131, -4164)
+        | _because(_LIMITS, *range(-4005, -4000), *range(-4016, -4012), -4023, -4024, -4183, -4184)
+        | _because(_STATE, -2023, -4060, -4061, -4062, -4087, -4088, -4140, -4141, -4192, -4400, -4401)
+        | _because(_SHAPE, -2026, -4120, -4138)
+    ),
+    exists=frozenset({"-4116", "-4115"}),
+    benign=MappingProxyType(
+        {
+            Write.ORDER: _because(_REDUCE, -2022, -4112, -4118),
+            Write.CANCEL: _because(_GONE, -2011, -2013),
+            Write.LEVERAGE: _because(_AS_ASKED, -4046, -4059),
+        }
+    ),
+)
+"""Binance futures and portfolio margin. Not in it, on purpose: -1000, -1001, -1006, -1007, -1008 (timed out
+or failed inside: "execution status unknown"), -2010 (also used for a duplicate that stands), -1003 and -1015
+(rate limits: also sent by a gateway that forwarded the order).
+
+Source: Binance docs, USD-M futures "Error Codes".
+"""
+
+OKX = OutcomeTable(
+    rejected=MappingProxyType(
+        _because(_CLOCK, 50102, 50112)
+        | _because(_ACCESS, 50027, 50030, 50035, *range(50100, 50102), *range(50103, 50108))
+        | _because(_ACCESS, 50110, 50111, 50113, 50114, 50119, 50120, 50121)
+        | _because(_SHAPE, 50000, 50002, 50006, 50014, 50015, 50016, 50024, 50025)
+        | _because(_FUNDS, 58008, 58116, 58117, 58350)
+        | _because(_STATE, 58100, 58101, 58103, 58110, 58111, 58113, 58120, 58121, 58122)
+        | _because(_SHAPE, 58114, 58123)
+    ),
+    rejected_orders=MappingProxyType(
+        _because("refused on arrival: the venue's clock is past its expTime", 50036, 50037)
+        | _because(_FUNDS, 51008, 51119, 51127, 51131, 51134)
+        | _because(_LIMITS, 50061, 51004, 51005, 51006, 51007, 51020, 51025, 51033, *range(51101, 51110))
+        | _because(_LIMITS, 51112, 51116, 51117, 51120, 51121, 51122, 51129, *range(51135, 51139), 51140)
+        | _because(_LIMITS, 51150, 51174, 51185, 51201, 51202, 51203, 51207)
+        | _because(_STATE, 50007, 50009, 50012, *range(50017, 50024), 50028, 50029, 50032, 50033)
+        | _because(_STATE, 51009, 51010, 51021, 51022, 51024, *range(51027, 51032), 51037, 51038, 51041)
+        | _because(_STATE, 51110, 51124, 51155, 51196, 51197, 51341, 54012)
+        | _because(_SHAPE, 51001, 51002, 51003, 51015, 51204, 51205)
+        | _because(_REDUCE, 51148, 51206)
+    ),
+    exists=frozenset({"51016", "50071", "58124", "58404"}),
+    benign=MappingProxyType(
+        {
+            Write.ORDER: _because(_REDUCE, 51023, 51169, 51170),
+            Write.CANCEL: _because(_GONE, 51400, 51401, 51402, 51416, 51603),
+        }
+    ),
+)
+"""OKX v5. Not in it, on purpose: 50004, 51054 and 51149 (timed out, status unknown), 50001, 50005, 50013
+and 50026 (the venue is down or failed inside), 50042 (repeated request: the first may stand), 51000 (its text
+covers a client id in use, too), 51410 and 51412 (cancellation under way or timed out).
+
+Source: OKX docs, v5 "Error Code".
+"""

@@ -1,0 +1,92 @@
+"""The port: what the daemon may ask of one account at one venue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from brokers.models import AccountId, AccountSnapshot, ClockOffset, KeyPermissions, Symbol
+from brokers.orders import CancelReport, ClientOrderId, OpenOrder, OrderReport, ReduceOrder, TransferReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a broker and product can do; the daemon plans within it and the docs print it.
+
+    `order_time_to_live` is how long after sending the venue may still accept an order.
+    `ids_unique_for_ever`: a client id that was ever used is refused; otherwise only while its order is open.
+    """
+
+    order_time_to_live: timedelta
+    ids_unique_for_ever: bool
+    reduce_only: bool
+    transfer_in: bool
+    key_permissions: bool
+
+
+class Broker(Protocol):
+    """One margin account at one venue; raises only `BrokerError`s.
+
+    Reads may be repeated. Writes may not: after an UNKNOWN verdict the venue may already hold the order, so
+    look it up by its client id. Writes never raise for an unknown outcome, they report it.
+    """
+
+    @property
+    def account_id(self) -> AccountId:
+        """The operator's name for the account."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this broker and product can do."""
+
+    async def connect(self) -> None:
+        """Measure the clock, then load market rules and the account's mode; repeatable after a failure."""
+
+    async def fetch_snapshot(self, *, protective: bool = False) -> AccountSnapshot:
+        """Read balances, positions and mode as one picture.
+
+        `protective` reads go by the emergency connection and may use the reserved share of the budget.
+        """
+
+    async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
+        """Read every resting order of every settle currency, product and trigger or algo book."""
+
+    async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
+        """Cancel exactly `orders`, whatever book each rests in; one report per order, in that order."""
+
+    async def submit(self, order: ReduceOrder) -> OrderReport:
+        """Send one reducing order, once."""
+
+    async def find_order(self, client_order_id: ClientOrderId, symbol: Symbol) -> OrderReport | None:
+        """Look an order up by its client id; `None` when the venue says it does not know it.
+
+        A report's verdict is ACCEPTED whenever the venue has the order; `state` says what became of it,
+        REJECTED included. Any other verdict is an answer that proves nothing.
+        """
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
+        """Set the venue's leverage setting; "not modified" is success."""
+
+    async def fetch_funding_balance(self, currency: str) -> Decimal:
+        """Return what the funding wallet could give, in `currency`; zero only if the venue says so."""
+
+    async def transfer_in(self, currency: str, amount: Decimal, client_id: str) -> TransferReport:
+        """Move collateral from the funding wallet into the margin account, once."""
+
+    async def find_transfer(
+        self, client_id: str, currency: str, amount: Decimal, since: datetime
+    ) -> TransferReport | None:
+        """Look a transfer up, by id where the venue has one, else by amount and time; `None`: not known."""
+
+    async def fetch_permissions(self) -> KeyPermissions:
+        """Read what the API key may do."""
+
+    async def measure_clock(self) -> ClockOffset:
+        """Measure the venue's clock against ours, and sign by it from now on."""
+
+    def venue_now(self) -> datetime:
+        """The venue's time, by the last measurement."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""

@@ -1,0 +1,124 @@
+"""What the transport must know of one venue and product: one frozen value, written by the venue's adapter."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from brokers.errors import BrokerError
+
+Json: TypeAlias = Any
+"""Parsed JSON as the venue sent it; its figures pass through `brokers.numbers` only."""
+
+Headers = Mapping[str, str]
+"""Answer headers by lower-case name."""
+
+
+class BudgetScope(StrEnum):
+    """Whom the venue counts requests against."""
+
+    ADDRESS = "address"  # our IP address: every account at that host draws on one budget
+    KEY = "key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRules:
+    """How much a venue lets us ask: `capacity` units of cost in any `period_s` seconds.
+
+    `reserve` is the fraction that polls may never use; it is there for protective calls.
+    """
+
+    capacity: float
+    period_s: float
+    scope: BudgetScope
+    reserve: float = 0.35
+
+    def __post_init__(self) -> None:
+        """Refuse a budget without a real reserve for what protects."""
+        if self.capacity <= 0 or self.period_s <= 0:
+            raise ValueError("a budget needs a positive capacity and period")
+        if not 0.3 <= self.reserve < 1:  # noqa: PLR2004 - the house rule itself
+            raise ValueError("at least 30 % of a budget is reserved for protective calls")
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimit:
+    """At most `count` requests of one call and key in any `period_s` seconds."""
+
+    count: int
+    period_s: float = 1.0
+
+
+NO_PARAMS: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call to a venue: ccxt's implicit raw method name, its parameters and its cost in budget units.
+
+    `params` are a list where the venue's body is a JSON array.
+    """
+
+    call: str
+    params: Mapping[str, object] | list[Any] = field(default_factory=lambda: NO_PARAMS)
+    cost: float = 1
+
+
+def no_extra_headers(call: str, expires_at: datetime | None) -> Mapping[str, str]:
+    """Add no header: for venues whose deadline travels in the signature window."""
+    del call, expires_at
+    return {}
+
+
+def no_used_weight(headers: Headers) -> float | None:
+    """Report nothing: for venues that do not say how much of the budget is used."""
+    del headers
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueProfile:
+    """One venue and product, as the transport sees it.
+
+    Attributes:
+        venue: Our broker id; names the venue in error texts.
+        ccxt_class: The class in `ccxt.async_support`, e.g. `binanceusdm`.
+        options: ccxt `options` laid over the class's own.
+        budget: The venue's request limit.
+        call_limits: What the venue counts per key and call, beside the budget, by implicit raw name.
+        time_call: Implicit raw name of the venue's public time call.
+        read_time: Venue milliseconds since the epoch out of that call's payload; raises `NumberError`,
+            `KeyError` or `TypeError` on a foreign one.
+        read_refusal: Judge a parsed JSON answer `(status, headers, payload)`. Return `None` for what the
+            venue documents as success, else the error it means: `RequestRefused` with the venue's raw code as
+            text, `Unauthorized`, `ClockRefused`, `RateLimited`/`Banned` with `retry_after` in seconds,
+            `VenueUnavailable`, or `MalformedAnswer` when the venue's own envelope is not there. `payload` is
+            `None` when the body was no JSON at all (then only the status speaks): return `None` for the
+            common reading. Its text may be the venue's own message; the transport scrubs it.
+        used_weight: Budget units used in the running period, out of the answer's headers; `None`: not said.
+        extra_headers: Unsigned headers for `(call, expires_at)`, such as OKX's `expTime`. `expires_at` is the
+            venue time after which an order must not be accepted, `None` for reads.
+        window_option: Name of the ccxt option holding the signature's lifetime in ms; `None`: there is none.
+        read_window_ms: Lifetime of a signed read.
+        write_window_ms: Lifetime of a signed write, the most a request may be late at the venue. Shorter when
+            the write carries an earlier `expires_at`.
+        testnet: ccxt method that points a class at the venue's test environment: `set_sandbox_mode` or
+            `enable_demo_trading`.
+    """
+
+    venue: str
+    ccxt_class: str
+    budget: BudgetRules
+    time_call: str
+    read_time: Callable[[Json], int]
+    read_refusal: Callable[[int, Headers, Json], BrokerError | None]
+    call_limits: Mapping[str, CallLimit] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    used_weight: Callable[[Headers], float | None] = no_used_weight
+    extra_headers: Callable[[str, datetime | None], Mapping[str, str]] = no_extra_headers
+    window_option: str | None = "recvWindow"
+    read_window_ms: int = 5000
+    write_window_ms: int = 3000
+    testnet: str = "set_sandbox_mode"

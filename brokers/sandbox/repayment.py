@@ -1,0 +1,51 @@
+"""Repaying debt out of collateral, as a venue does before it touches positions."""
+
+from decimal import Decimal
+
+from brokers.numbers import ZERO
+from brokers.sandbox.account import Account
+from brokers.sandbox.history import LedgerKind
+from brokers.sandbox.state import VenueState
+
+CONVERSION_COST = Decimal("0.005")
+"""What selling collateral for the owed currency loses against the index."""
+
+
+def repay_debts(state: VenueState, account: Account, *, convert: bool) -> None:
+    """Repay what is owed: from the currency's own balance, then, if `convert`, by selling other balances.
+
+    Margins of isolated positions stay where they are. What cannot be repaid stays owed.
+    """
+    isolated = account.isolated_by_currency()
+    for currency, wallet in account.wallets.items():
+        free = wallet.balance - isolated.get(currency, ZERO)
+        if wallet.owed > 0 and free > 0:
+            wallet.repay(free, state.now_ms)
+    for currency, wallet in account.wallets.items():
+        lacking = wallet.owed + max(ZERO, isolated.get(currency, ZERO) - wallet.balance)
+        if convert and lacking > 0:
+            _buy(state, account, currency, lacking)
+            wallet.repay(max(ZERO, wallet.balance - isolated.get(currency, ZERO)), state.now_ms)
+    account.touch()
+
+
+def _buy(state: VenueState, account: Account, currency: str, lacking: Decimal) -> None:
+    """Buy up to `lacking` of a currency with whatever other currencies have free, dearest balance first."""
+    isolated = account.isolated_by_currency()
+    price = state.market.usd(currency)
+    target = account.wallets[currency]
+
+    def worth(name: str) -> Decimal:
+        wallet = account.wallets[name]
+        free = wallet.balance - isolated.get(name, ZERO) - wallet.owed
+        return max(ZERO, free) * state.market.usd(name)
+
+    for name in sorted(account.wallets, key=worth, reverse=True):
+        if name == currency or lacking <= 0:
+            continue
+        rate = state.market.usd(name) * (1 - CONVERSION_COST) / price
+        sold = min(worth(name) / state.market.usd(name), lacking / rate)
+        if sold > 0:
+            account.wallets[name].change(LedgerKind.CONVERSION, -sold, state.now_ms)
+            target.change(LedgerKind.CONVERSION, sold * rate, state.now_ms)
+            lacking -= sold * rate

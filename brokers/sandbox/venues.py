@@ -1,0 +1,89 @@
+"""The venues a sandbox can play: each with its wire, its rules, its listing and its account modes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from types import MappingProxyType
+
+from brokers.numbers import ONE
+from brokers.sandbox.catalogue import INSTRUMENTS
+from brokers.sandbox.engine import Engine
+from brokers.sandbox.instrument import Instrument
+from brokers.sandbox.spec import MarginPool, VenueRules
+from brokers.sandbox.wire.base import Wire
+from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
+from brokers.sandbox.wire.binance.wire import BinanceWire
+from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
+from brokers.sandbox.wire.bybit.wire import BybitWire
+from brokers.sandbox.wire.okx.rules import RULES as OKX_RULES
+from brokers.sandbox.wire.okx.wire import OkxWire
+
+Modes = Mapping[str, str]
+"""Account name -> the venue's account mode, as the sandbox file names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxVenue:
+    """One venue: `build` lays its wire over an engine, given the mode of each account.
+
+    `pools` are its account modes. A pair of the catalogue (`BTC-USDT`) is listed there as the pair plus
+    `suffix`.
+    """
+
+    build: Callable[[Engine, Modes], Wire]
+    rules: VenueRules
+    pools: Mapping[str, MarginPool]
+    instruments: tuple[Instrument, ...] = INSTRUMENTS
+    suffix: str = ""
+
+    def listed_as(self, pair: str) -> str:
+        """Return the engine's name of a pair at this venue."""
+        return pair + self.suffix
+
+
+_OKX_SUFFIX = "-SWAP"
+_OKX_CONTRACTS = {"BTC-USDT": Decimal("0.01"), "ETH-USDT": Decimal("0.1"), "SOL-USDT": ONE}
+
+
+def _as_okx_swap(instrument: Instrument) -> Instrument:
+    """List a contract as OKX does: by contracts of a fixed size, in hundredths of one."""
+    size = _OKX_CONTRACTS[instrument.name]
+    return replace(
+        instrument,
+        name=instrument.name + _OKX_SUFFIX,
+        contract_size=size,
+        lot_step=size / 100,
+        min_quantity=size / 100,
+        min_notional=None,
+    )
+
+
+def _build_okx(engine: Engine, modes: Modes) -> Wire:
+    return OkxWire(engine, portfolio=[name for name, mode in modes.items() if mode == "portfolio"])
+
+
+VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
+    {
+        "bybit": SandboxVenue(
+            build=lambda engine, _: BybitWire(engine),
+            rules=BYBIT_RULES,
+            pools={"cross": MarginPool.ACCOUNT, "isolated": MarginPool.ISOLATED_ONLY},
+        ),
+        "binance": SandboxVenue(
+            build=lambda engine, _: BinanceWire(engine),
+            rules=BINANCE_RULES,
+            pools={"single_asset": MarginPool.CURRENCY, "multi_assets": MarginPool.ACCOUNT},
+        ),
+        "okx": SandboxVenue(
+            build=_build_okx,
+            rules=OKX_RULES,
+            pools={
+                "futures": MarginPool.CURRENCY,
+                "multi_currency": MarginPool.ACCOUNT,
+                "portfolio": MarginPool.ACCOUNT,
+            },
+            instruments=tuple(map(_as_okx_swap, INSTRUMENTS)),
+            suffix=_OKX_SUFFIX,
+        ),
+    }
+)

@@ -1,0 +1,76 @@
+"""Answers with one fault in them, as a venue in trouble gives them."""
+
+import copy
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from brokers.numbers import ZERO
+from brokers.sandbox.wire.binance.listing import money
+
+ACCOUNT, RISK = "/fapi/v3/account", "/fapi/v3/positionRisk"
+TEN_MINUTES_MS = 600_000
+TIMES = frozenset({"updateTime", "time", "serverTime", "E", "T", "timestamp"})
+EQUITY = ("totalMarginBalance", "totalWalletBalance", "marginBalance", "walletBalance", "crossWalletBalance")
+
+
+def deform(kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+    """Return `payload` with the fault `kind` in it, or as it is where the fault does not concern it."""
+    spoil = KINDS.get(kind)
+    return payload if spoil is None else spoil(path, copy.deepcopy(payload))
+
+
+def _empty_positions(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+    if path == RISK:
+        return []
+    return {**payload, "positions": []} if path == ACCOUNT else payload
+
+
+def _zero_equity(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+    if path == ACCOUNT:
+        for row in (payload, *payload["assets"]):
+            row.update({name: money(ZERO) for name in EQUITY if name in row})
+    return payload
+
+
+def _nan(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+    if path == ACCOUNT:
+        payload["totalMaintMargin"] = "NaN"
+        for row in payload["assets"]:
+            row["maintMargin"] = "NaN"
+    return payload
+
+
+def _missing_field(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+    if path == ACCOUNT:
+        del payload["totalMarginBalance"]
+        for row in payload["assets"]:
+            del row["marginBalance"]
+    return payload
+
+
+def _stale_timestamp(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+    del path
+    return _older(payload)
+
+
+def _older(value: Any) -> Any:  # noqa: ANN401 - raw JSON
+    if isinstance(value, list):
+        return [_older(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: max(one - TEN_MINUTES_MS, 0) if name in TIMES and isinstance(one, int) else _older(one)
+        for name, one in value.items()
+    }
+
+
+KINDS: Mapping[str, Callable[[str, Any], Any]] = MappingProxyType(
+    {
+        "empty_positions": _empty_positions,
+        "zero_equity": _zero_equity,
+        "nan": _nan,
+        "missing_field": _missing_field,
+        "stale_timestamp": _stale_timestamp,
+    }
+)

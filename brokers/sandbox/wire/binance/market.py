@@ -1,0 +1,196 @@
+"""Public endpoints: time, rules, prices, book."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from brokers.sandbox.engine import Engine
+from brokers.sandbox.instrument import Instrument
+from brokers.sandbox.wire.base import Wire, WireAnswer, WireRequest
+from brokers.sandbox.wire.binance.listing import Listing, bare, money, on_grid
+from brokers.sandbox.wire.binance.parameters import Parameters
+
+NEVER_DELIVERED_MS = 4_133_404_800_000
+ONBOARDED_MS = 1_569_398_400_000
+DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
+DEFAULT_DEPTH = 500
+
+
+class MarketDesk:
+    """Answer what needs no key."""
+
+    def __init__(self, wire: Wire, listing: Listing) -> None:
+        self._wire = wire
+        self._engine: Engine = wire.engine
+        self._listing = listing
+
+    def ping(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `ping`."""
+        del request, account
+        return WireAnswer(payload={})
+
+    def time(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `time`."""
+        del account
+        return WireAnswer(payload={"serverTime": request.now_ms})
+
+    def exchange_info(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `exchangeInfo`."""
+        del account
+        settled = sorted({self._listing.instrument(symbol).settle for symbol in self._listing.symbols})
+        return WireAnswer(
+            payload={
+                "timezone": "UTC",
+                "serverTime": request.now_ms,
+                "futuresType": "U_MARGINED",
+                "rateLimits": [
+                    _limit("REQUEST_WEIGHT", "MINUTE", 1, 2400),
+                    _limit("ORDERS", "MINUTE", 1, 1200),
+                    _limit("ORDERS", "SECOND", 10, 300),
+                ],
+                "exchangeFilters": [],
+                "assets": [{"asset": asset, "marginAvailable": True} for asset in settled],
+                "symbols": [self._rules(symbol) for symbol in self._listing.symbols],
+            }
+        )
+
+    def premium_index(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `premiumIndex`."""
+        del account
+        return self._each(request, self._premium_index)
+
+    def book_ticker(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `ticker/bookTicker`."""
+        del account
+        return self._each(request, self._book_ticker)
+
+    def price_ticker(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `ticker/price`."""
+        del account
+        return self._each(request, self._price_ticker)
+
+    def depth(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `depth`."""
+        del account
+        asked = Parameters(request)
+        instrument = self._listing.instrument(asked.required("symbol"))
+        limit = asked.integer("limit") or DEFAULT_DEPTH
+        levels = next((one for one in DEPTHS if one >= limit), DEPTHS[-1])
+        book = self._engine.depth(instrument.name, levels)
+        now = self._wire.stamp(book.ms)
+        sides = {
+            name: [[_price(price, instrument), _size(size, instrument)] for price, size in side]
+            for name, side in (("bids", book.bids), ("asks", book.asks))
+        }
+        return WireAnswer(payload={"lastUpdateId": now, "E": now, "T": now, **sides})
+
+    def _each(self, request: WireRequest, row: Callable[[str], dict[str, Any]]) -> WireAnswer:
+        """Answer for one symbol with an object, for all with a list."""
+        symbol = Parameters(request).text("symbol")
+        if symbol is not None:
+            return WireAnswer(payload=row(symbol))
+        return WireAnswer(payload=[row(one) for one in self._listing.symbols])
+
+    def _premium_index(self, symbol: str) -> dict[str, Any]:
+        ticker = self._engine.ticker(self._listing.instrument(symbol).name)
+        return {
+            "symbol": symbol,
+            "markPrice": money(ticker.mark),
+            "indexPrice": money(ticker.index),
+            "estimatedSettlePrice": money(ticker.index),
+            "lastFundingRate": money(ticker.funding_rate),
+            "interestRate": "0.00010000",
+            "nextFundingTime": self._wire.stamp(ticker.next_funding_ms),
+            "time": self._wire.stamp(ticker.ms),
+        }
+
+    def _book_ticker(self, symbol: str) -> dict[str, Any]:
+        instrument = self._listing.instrument(symbol)
+        book = self._engine.depth(instrument.name, 1)
+        (bid, bid_size), (ask, ask_size) = book.bids[0], book.asks[0]
+        return {
+            "symbol": symbol,
+            "bidPrice": _price(bid, instrument),
+            "bidQty": _size(bid_size, instrument),
+            "askPrice": _price(ask, instrument),
+            "askQty": _size(ask_size, instrument),
+            "time": self._wire.stamp(book.ms),
+            "lastUpdateId": self._wire.stamp(book.ms),
+        }
+
+    def _price_ticker(self, symbol: str) -> dict[str, Any]:
+        instrument = self._listing.instrument(symbol)
+        ticker = self._engine.ticker(instrument.name)
+        return {
+            "symbol": symbol,
+            "price": _price(ticker.last, instrument),
+            "time": self._wire.stamp(ticker.ms),
+        }
+
+    def _rules(self, symbol: str) -> dict[str, Any]:
+        one = self._listing.instrument(symbol)
+        halted = one.name in self._engine.controls.halted
+        return {
+            "symbol": symbol,
+            "pair": symbol,
+            "contractType": "PERPETUAL",
+            "deliveryDate": NEVER_DELIVERED_MS,
+            "onboardDate": ONBOARDED_MS,
+            "status": "PENDING_TRADING" if halted else "TRADING",
+            "maintMarginPercent": "2.5000",
+            "requiredMarginPercent": "5.0000",
+            "baseAsset": one.base,
+            "quoteAsset": one.quote,
+            "marginAsset": one.settle,
+            "pricePrecision": _places(one.price_step),
+            "quantityPrecision": _places(one.lot_step),
+            "baseAssetPrecision": 8,
+            "quotePrecision": 8,
+            "underlyingType": "COIN",
+            "underlyingSubType": [],
+            "triggerProtect": "0.0500",
+            "liquidationFee": bare(one.liquidation_fee),
+            "marketTakeBound": "0.05",
+            "filters": _filters(one),
+            "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET"],
+            "timeInForce": ["GTC", "IOC", "GTX"],
+        }
+
+
+def _filters(one: Instrument) -> list[dict[str, Any]]:
+    largest = one.max_limit_quantity or Decimal(1_000_000)
+    lot = {"stepSize": bare(one.lot_step), "minQty": bare(one.min_quantity)}
+    rules: list[dict[str, Any]] = [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": bare(one.price_step),
+            "maxPrice": "4529764",
+            "tickSize": bare(one.price_step),
+        },
+        {"filterType": "LOT_SIZE", "maxQty": bare(largest), **lot},
+        {"filterType": "MARKET_LOT_SIZE", "maxQty": bare(one.max_market_quantity or largest), **lot},
+        {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+    ]
+    if one.min_notional is not None:
+        rules.append({"filterType": "MIN_NOTIONAL", "notional": bare(one.min_notional)})
+    if one.price_band is not None:
+        band = {"multiplierUp": bare(1 + one.price_band), "multiplierDown": bare(1 - one.price_band)}
+        rules.append({"filterType": "PERCENT_PRICE", "multiplierDecimal": "4", **band})
+    return rules
+
+
+def _limit(kind: str, interval: str, count: int, limit: int) -> dict[str, Any]:
+    return {"rateLimitType": kind, "interval": interval, "intervalNum": count, "limit": limit}
+
+
+def _places(step: Decimal) -> int:
+    exponent = step.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _price(price: Decimal, one: Instrument) -> str:
+    return on_grid(price, one.price_step)
+
+
+def _size(size: Decimal, one: Instrument) -> str:
+    return on_grid(size, one.lot_step)

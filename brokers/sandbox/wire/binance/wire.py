@@ -1,0 +1,145 @@
+"""Binance's USD-M futures REST interface, and what margind needs of the spot host, over the engine."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from brokers.sandbox.engine import Engine
+from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
+from brokers.sandbox.wire.binance import deform
+from brokers.sandbox.wire.binance.account import AccountDesk
+from brokers.sandbox.wire.binance.algo_orders import AlgoDesk
+from brokers.sandbox.wire.binance.listing import Listing
+from brokers.sandbox.wire.binance.market import MarketDesk
+from brokers.sandbox.wire.binance.order_rows import OrderRows
+from brokers.sandbox.wire.binance.orders import OrderDesk
+from brokers.sandbox.wire.binance.pace import Pace
+from brokers.sandbox.wire.binance.refusals import banned, envelope, refuse, too_fast
+from brokers.sandbox.wire.binance.settings import SettingsDesk
+from brokers.sandbox.wire.binance.signature import authenticate
+from brokers.sandbox.wire.binance.wallet import WalletDesk
+
+FAPI, FAPI_V3, SAPI = "/fapi/v1/", "/fapi/v3/", "/sapi/v1/"
+
+REFUSALS = {"revoked_key": -2015, "clock_skew": -1021, "duplicate_code": -4116, "reduce_only_rejected": -2022}
+
+
+class BinanceWire(Wire):
+    """Serve USD-M futures. Weights are the venue's own; `openOrders` counts as without a symbol."""
+
+    venue: ClassVar[str] = "binance"
+    budget_capacity: ClassVar[float] = 2400
+    budget_period_s: ClassVar[float] = 60
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        listing, pace = Listing(engine), Pace()
+        rows = OrderRows(self, listing)
+        self._market = MarketDesk(self, listing)
+        self._accounts = AccountDesk(self, listing)
+        self._orders = OrderDesk(self, listing, rows, pace)
+        self._algo = AlgoDesk(self, listing, rows, pace)
+        self._settings = SettingsDesk(self, listing)
+        self._wallet = WalletDesk(self)
+
+    def routes(self) -> Sequence[Route]:
+        """List every endpoint."""
+        return (*self._public_routes(), *self._account_routes(), *self._order_routes(), *self._sapi_routes())
+
+    def authenticate(self, request: WireRequest) -> str:
+        """Return the account that signed a request and may make it."""
+        account = authenticate(self.engine, request)
+        may = account.permissions
+        allowed = may.can_read if request.method == "GET" else may.can_trade
+        if not allowed and not request.path.startswith(SAPI):
+            raise refuse(-2015)
+        return account.name
+
+    def refusal(self, kind: str) -> WireAnswer:
+        """Return the venue's own answer of one kind."""
+        if kind == "rate_limited":
+            return too_fast()
+        if kind == "ban":
+            return banned(self.now_ms)
+        if kind == "not_found":
+            return envelope(-5000, status=404)
+        if kind in REFUSALS:
+            return envelope(REFUSALS[kind])
+        return envelope(-1000, status=500)
+
+    def deform(self, kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+        """Return `payload` with one fault in it."""
+        return deform.deform(kind, path, payload)
+
+    def usage_headers(self, used: float) -> Mapping[str, str]:
+        """Return the used weight, as every futures answer tells it."""
+        return {"X-MBX-USED-WEIGHT-1M": str(round(used))}
+
+    def _public_routes(self) -> tuple[Route, ...]:
+        desk = self._market
+        handlers = (
+            ("ping", desk.ping, 1),
+            ("time", desk.time, 1),
+            ("exchangeInfo", desk.exchange_info, 1),
+            ("premiumIndex", desk.premium_index, 1),
+            ("ticker/bookTicker", desk.book_ticker, 2),
+            ("ticker/price", desk.price_ticker, 1),
+            ("depth", desk.depth, 10),
+        )
+        return tuple(
+            Route(method="GET", path=FAPI + path, handler=handler, signed=False, weight=weight)
+            for path, handler, weight in handlers
+        )
+
+    def _account_routes(self) -> tuple[Route, ...]:
+        desk, settings = self._accounts, self._settings
+        reads = (
+            (FAPI_V3 + "account", desk.account, 5),
+            (FAPI_V3 + "balance", desk.balance, 5),
+            (FAPI_V3 + "positionRisk", desk.position_risk, 5),
+            (FAPI + "accountConfig", desk.account_config, 5),
+            (FAPI + "symbolConfig", desk.symbol_config, 5),
+            (FAPI + "leverageBracket", desk.leverage_bracket, 1),
+            (FAPI + "positionSide/dual", desk.position_mode, 30),
+            (FAPI + "multiAssetsMargin", desk.asset_mode, 30),
+        )
+        writes = (("leverage", settings.leverage), ("marginType", settings.margin_type))
+        return (
+            *(Route(method="GET", path=path, handler=handler, weight=w) for path, handler, w in reads),
+            *(
+                Route(method="POST", path=FAPI + path, handler=handler, writes=True)
+                for path, handler in writes
+            ),
+        )
+
+    def _order_routes(self) -> tuple[Route, ...]:
+        desk, algo = self._orders, self._algo
+        reads = (
+            ("order", desk.find, 1),
+            ("openOrder", desk.find_open, 1),
+            ("openOrders", desk.open, 40),
+            ("allOrders", desk.all, 5),
+            ("algoOrder", algo.find, 1),
+            ("openAlgoOrders", algo.open, 40),
+        )
+        writes = (
+            ("POST", "order", desk.place),
+            ("DELETE", "order", desk.cancel),
+            ("DELETE", "allOpenOrders", desk.cancel_all),
+            ("DELETE", "batchOrders", desk.cancel_batch),
+            ("POST", "algoOrder", algo.place),
+            ("DELETE", "algoOrder", algo.cancel),
+            ("DELETE", "algoOpenOrders", algo.cancel_all),
+        )
+        return (
+            *(Route(method="GET", path=FAPI + path, handler=handler, weight=w) for path, handler, w in reads),
+            *(Route(method=m, path=FAPI + path, handler=handler, writes=True) for m, path, handler in writes),
+        )
+
+    def _sapi_routes(self) -> tuple[Route, ...]:
+        desk = self._wallet
+        return (
+            Route(method="GET", path=SAPI + "account/apiRestrictions", handler=desk.restrictions),
+            Route(method="POST", path=SAPI + "asset/get-funding-asset", handler=desk.funding),
+            Route(method="GET", path=SAPI + "asset/transfer", handler=desk.transfers),
+            Route(method="POST", path=SAPI + "asset/transfer", handler=desk.transfer, writes=True),
+        )

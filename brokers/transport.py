@@ -1,0 +1,341 @@
+"""One account's two doors to its venue, polling and emergency: shielded, budgeted, timed.
+
+Reads may repeat inside their deadline. A write leaves once, by the emergency door, and ends in a `Reply`.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from brokers.answers import Answer, ForeignAnswer, Judgement, Reply, judge, pause_of
+from brokers.budget import boot_seconds, shared_budget
+from brokers.clock import SAMPLES, Sample, VenueClock
+from brokers.doors import Door, NotSent, check_endpoint
+from brokers.errors import (
+    Banned,
+    BrokerError,
+    ClockRefused,
+    MalformedAnswer,
+    NotSupported,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRefused,
+    VenueUnavailable,
+)
+from brokers.models import ClockOffset
+from brokers.profile import NO_PARAMS, BudgetRules, BudgetScope, CallLimit, Json, Request, VenueProfile
+from brokers.redaction import Redactor
+from brokers.registry import BrokerSpec
+
+READ_DEADLINE_S = 5.0
+WRITE_DEADLINE_S = 2.5
+_UNEVEN = 1.1
+
+_LAST_MOMENT = timedelta(milliseconds=20)
+"""A write that would reach the venue this close to its deadline is not sent."""
+
+_log = logging.getLogger("margind.brokers")
+
+
+def _is_worth_another_try(error: BaseException) -> bool:
+    if isinstance(error, (RateLimited, ForeignAnswer)):
+        return False
+    return isinstance(error, (VenueUnavailable, MalformedAnswer))
+
+
+class Transport:
+    """Carry one account's calls to its venue and back; everything it raises is a `BrokerError`.
+
+    `call` is ccxt's implicit raw method name (`privateGetV5PositionList`). Payloads are parsed JSON, numbers
+    as the venue sent them; pass them through `brokers.numbers` only. `read_deadline_s` and `write_deadline_s`
+    hold for calls that name none.
+    """
+
+    def __init__(self, spec: BrokerSpec, profile: VenueProfile) -> None:
+        self.profile = profile
+        self.read_deadline_s = READ_DEADLINE_S
+        self.write_deadline_s = WRITE_DEADLINE_S
+        self._clock = VenueClock()
+        self._polling = Door(spec, profile, self._clock.now_ms, window_ms=profile.read_window_ms)
+        self._emergency = Door(spec, profile, self._clock.now_ms, window_ms=profile.write_window_ms)
+        keys = spec.credentials
+        self._redactor = Redactor((keys.api_key, keys.secret, keys.password))
+        address = (
+            profile.venue,
+            profile.ccxt_class,
+            check_endpoint(spec.endpoint) if spec.endpoint else "",
+            "testnet" if spec.testnet else "",
+        )
+        key = (*address, hashlib.sha256(keys.api_key.encode()).hexdigest())
+        by_key = profile.budget.scope is BudgetScope.KEY
+        self._budget = shared_budget(profile.budget, *(key if by_key else address))
+        self._call_budgets = {
+            call: shared_budget(_rules_of(limit), *key, call) for call, limit in profile.call_limits.items()
+        }
+        self._in_flight: set[asyncio.Task[Reply]] = set()
+        self._measuring: asyncio.Task[ClockOffset] | None = None
+        self._closing = False
+
+    def __repr__(self) -> str:
+        return f"<Transport {self.profile.venue}>"
+
+    @property
+    def clock_offset(self) -> ClockOffset | None:
+        """The last measurement of the venue's clock; `None` before the first."""
+        return self._clock.offset
+
+    # ------------------------------------------------------------------ reads
+
+    async def read(
+        self,
+        call: str,
+        params: Mapping[str, object] | list[Any] = NO_PARAMS,
+        *,
+        cost: float = 1,
+        protective: bool = False,
+        deadline_s: float | None = None,
+    ) -> Json:
+        """Return the payload of a read; at most two more tries inside the deadline (default 5 s).
+
+        `protective` goes by the emergency door, may use the reserved budget and never waits behind polls. A
+        refused timestamp leads to a new measurement of the clock and one more try.
+
+        Raises:
+            BrokerError: sorted by what to do next; see `brokers.errors`.
+        """
+        if self._clock.is_due:
+            self._start_measuring()
+        request = Request(call=call, params=params, cost=cost)
+        limit = self.read_deadline_s if deadline_s is None else deadline_s
+        try:
+            async with asyncio.timeout(limit):
+                try:
+                    return await self._read(request, limit, protective=protective)
+                except ClockRefused:
+                    await asyncio.shield(self._start_measuring())
+                    return await self._once(request, limit, protective=protective)
+        except TimeoutError:
+            pass
+        raise self._labelled(call, VenueUnavailable(f"no answer within {limit:g} s"))
+
+    async def take_turn(self, cost: float) -> None:
+        """Wait until the budget has room for a picture of about `cost`; its reads then go together."""
+        await self._budget.turn(cost)
+
+    async def _read(self, request: Request, limit: float, *, protective: bool) -> Json:
+        try:
+            return await self._once(request, limit, protective=protective)
+        except BrokerError as error:
+            if not _is_worth_another_try(error):
+                raise
+        return await self._again(request, limit, protective=protective)
+
+    async def _once(self, request: Request, limit: float, *, protective: bool) -> Json:
+        door = self._emergency if protective else self._polling
+        try:
+            await self._make_room(request, limit, protective=protective)
+            headers = self.profile.extra_headers(request.call, None)
+            answer = await door.ask(request, window_ms=door.window_ms, headers=headers)
+            judgement = self._judge(answer)
+            if judgement.error is None:
+                return judgement.payload
+            failure = judgement.error
+        except BrokerError as error:
+            failure = error
+        raise self._labelled(request.call, failure)
+
+    _again = retry(
+        retry=retry_if_exception(_is_worth_another_try),
+        stop=stop_after_attempt(2),
+        wait=wait_random_exponential(multiplier=0.1, max=0.5),
+        reraise=True,
+    )(_once)
+
+    # ------------------------------------------------------------------ writes
+
+    async def write(
+        self,
+        call: str,
+        params: Mapping[str, object] | list[Any],
+        *,
+        cost: float = 1,
+        deadline_s: float | None = None,
+        expires_at: datetime | None = None,
+    ) -> Reply:
+        """Send a write once, by the emergency door, and say what became of it (default deadline 2.5 s).
+
+        `expires_at` is the venue time after which the venue must not accept it: it shortens the signature's
+        window (or travels in `VenueProfile.extra_headers`), and past it nothing is sent. Never raises for an
+        unknown outcome. A cancelled caller does not cut the request off: it ends by its own deadline, and
+        `aclose` waits for it.
+        """
+        request = Request(call=call, params=params, cost=cost)
+        limit = self.write_deadline_s if deadline_s is None else deadline_s
+        task = asyncio.ensure_future(self._write(request, limit, expires_at))
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+        return await asyncio.shield(task)
+
+    async def _write(self, request: Request, limit: float, expires_at: datetime | None) -> Reply:
+        call = request.call
+        until = boot_seconds() + limit
+        try:
+            if self._closing:
+                raise NotSent("shutting down")
+            await self._make_room(request, limit / 2, protective=True)
+            window_ms = self._window(expires_at)
+            headers = self.profile.extra_headers(call, expires_at)
+        except BrokerError as error:
+            return self._reply(call, Judgement(payload=None, error=error), sent=False)
+        try:
+            async with asyncio.timeout(max(until - boot_seconds(), 0.0)):
+                answer = await self._emergency.ask(request, window_ms=window_ms, headers=headers)
+        except TimeoutError:
+            failure = OutcomeUnknown(f"no answer within {limit:g} s")
+            return self._reply(call, Judgement(payload=None, error=failure))
+        except (NotSent, NotSupported) as error:
+            return self._reply(call, Judgement(payload=None, error=error), sent=False)
+        except BrokerError as error:
+            return self._reply(call, Judgement(payload=None, error=OutcomeUnknown(str(error))))
+        return self._reply(call, self._judge(answer), answer.status)
+
+    def _window(self, expires_at: datetime | None) -> int:
+        """Return how many milliseconds the signature may live; refuse when there is no time left."""
+        longest = self._emergency.window_ms
+        if expires_at is None:
+            return longest
+        left = expires_at - self._clock.now()
+        if left <= _LAST_MOMENT:
+            raise NotSent("its deadline has passed")
+        return min(longest, left // timedelta(milliseconds=1))
+
+    def _reply(
+        self, call: str, judgement: Judgement, status: int | None = None, *, sent: bool = True
+    ) -> Reply:
+        failure = judgement.error
+        message = None
+        if failure is not None:
+            message = self._redactor.text(str(failure))
+            failure = self._labelled(call, failure)
+            if isinstance(failure, ClockRefused):
+                self._start_measuring()
+        return Reply(
+            payload=judgement.payload,
+            status=status,
+            code=judgement.code,
+            message=message,
+            failure=failure,
+            sent=sent,
+        )
+
+    # ------------------------------------------------------------------ judging
+
+    async def _make_room(self, request: Request, patience_s: float, *, protective: bool) -> None:
+        """Wait for what the venue's limits leave, of this call by itself and of all calls together."""
+        if (own := self._call_budgets.get(request.call)) is not None:
+            await own.acquire(1, protective=protective, patience_s=patience_s)
+        await self._budget.acquire(request.cost, protective=protective, patience_s=patience_s)
+
+    def _judge(self, answer: Answer) -> Judgement:
+        now = boot_seconds()
+        used = self.profile.used_weight(answer.headers)
+        if used is not None:
+            self._budget.ledger.feed_back(used, now)
+        judgement = judge(self.profile, answer)
+        if isinstance(judgement.error, Banned):
+            self._budget.ledger.ban(pause_of(judgement.error), now)
+        elif isinstance(judgement.error, RateLimited):
+            self._budget.ledger.pause(pause_of(judgement.error), now)
+        return judgement
+
+    def _labelled(self, call: str, error: BrokerError) -> BrokerError:
+        """Return `error` saying where it happened, without a secret, and without its history."""
+        text = self._redactor.text(str(error))
+        if isinstance(error, RequestRefused):
+            text = f"{text} (code {error.code})"
+        error.args = (f"{self.profile.venue} {call}: {text}",)
+        error.__context__ = error.__cause__ = None
+        return error
+
+    # ------------------------------------------------------------------ clock
+
+    async def measure_clock(self) -> ClockOffset:
+        """Measure the venue's clock: median of five samples, half the round trip as error.
+
+        Raises:
+            BrokerError: the venue's time call did not answer; signing goes on as before.
+        """
+        return await asyncio.shield(self._start_measuring())
+
+    def venue_now(self) -> datetime:
+        """The venue's time by the last measurement; by the local clock before the first one."""
+        return self._clock.now()
+
+    def _start_measuring(self) -> asyncio.Task[ClockOffset]:
+        if self._measuring is None or self._measuring.done():
+            self._measuring = asyncio.ensure_future(self._measure())
+            self._measuring.add_done_callback(_note_failure)
+        return self._measuring
+
+    async def _measure(self) -> ClockOffset:
+        samples: list[Sample] = []
+        failure: BrokerError | None = None
+        for _ in range(SAMPLES):
+            try:
+                samples.append(await self._sample())
+            except BrokerError as error:
+                failure = error
+                if isinstance(error, RateLimited) or len(samples) == 0:
+                    break
+        if samples:
+            return self._clock.adopt(samples)
+        self._clock.failed()
+        raise failure or VenueUnavailable("no time sample")
+
+    async def _sample(self) -> Sample:
+        request = Request(call=self.profile.time_call)
+        failure: BrokerError
+        try:
+            await self._budget.acquire(1, protective=True)
+            async with asyncio.timeout(self.write_deadline_s):
+                sent = self._clock.steady()
+                answer = await self._polling.ask(request, window_ms=self._polling.window_ms, headers={})
+                received = self._clock.steady()
+            judgement = self._judge(answer)
+            if judgement.error is None:
+                venue_ms = self.profile.read_time(judgement.payload)
+                return Sample(sent=sent, received=received, venue_ms=venue_ms)
+            failure = judgement.error
+        except TimeoutError:
+            failure = VenueUnavailable("no answer")
+        except BrokerError as error:
+            failure = error
+        except (KeyError, IndexError, TypeError, ValueError):
+            failure = MalformedAnswer("time answer of a foreign shape")
+        raise self._labelled(request.call, failure)
+
+    async def aclose(self) -> None:
+        """Wait for writes in flight, then close every connection."""
+        self._closing = True
+        if self._in_flight:
+            await asyncio.wait(set(self._in_flight))
+        if self._measuring is not None and not self._measuring.done():
+            self._measuring.cancel()
+            await asyncio.wait({self._measuring})
+        await self._polling.aclose()
+        await self._emergency.aclose()
+
+
+def _rules_of(limit: CallLimit) -> BudgetRules:
+    """Count by a period a little longer than the venue's: requests do not arrive as evenly as they leave."""
+    return BudgetRules(capacity=limit.count, period_s=limit.period_s * _UNEVEN, scope=BudgetScope.KEY)
+
+
+def _note_failure(task: asyncio.Task[ClockOffset]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.warning("venue clock not measured: %s", error)

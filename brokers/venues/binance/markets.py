@@ -1,0 +1,86 @@
+"""`exchangeInfo` -> market rules, `leverageBracket` -> maintenance tiers."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from brokers.fields import mapping_from, rows_from
+from brokers.models import ContractKind, MarginTier, MarketRules, Symbol
+from brokers.numbers import ONE, ZERO, NumberError, decimal_from, decimal_or_none
+
+
+def read_usdm_markets(payload: object) -> dict[Symbol, MarketRules]:
+    """Read `GET /fapi/v1/exchangeInfo`; an instrument whose filters are damaged is left out.
+
+    Raises:
+        MalformedAnswer: it is not that answer.
+    """
+    listed = rows_from(mapping_from(payload, "exchangeInfo").get("symbols"), "exchangeInfo's symbols")
+    markets = {}
+    for row in listed:
+        try:
+            rules = _linear_rules(row)
+        except (NumberError, ValueError, KeyError, TypeError):
+            continue
+        markets[rules.symbol] = rules
+    return markets
+
+
+def _linear_rules(row: Mapping[str, Any]) -> MarketRules:
+    """Read one instrument: base coins in, quote out, reduce-only exempt from the minimum notional.
+
+    A market order must respect both lot filters, so the coarser step counts; a step of 0 is none.
+    """
+    filters = {one["filterType"]: one for one in row["filters"]}
+    lot, market_lot = filters["LOT_SIZE"], filters.get("MARKET_LOT_SIZE", {})
+    minimum = filters.get("MIN_NOTIONAL", {})
+    return MarketRules(
+        symbol=Symbol(row["symbol"]),
+        base=row["baseAsset"],
+        quote=row["quoteAsset"],
+        settle=row.get("marginAsset") or row["quoteAsset"],
+        kind=ContractKind.LINEAR,
+        contract_size=ONE,
+        lot_step=max(decimal_from(lot["stepSize"]), decimal_or_none(market_lot.get("stepSize")) or ZERO),
+        min_quantity=max(decimal_from(lot["minQty"]), decimal_or_none(market_lot.get("minQty")) or ZERO),
+        price_step=decimal_from(filters["PRICE_FILTER"]["tickSize"]),
+        max_market_quantity=_cap(market_lot) if market_lot else _cap(lot),
+        max_limit_quantity=_cap(lot),
+        min_notional=decimal_or_none(minimum.get("notional") or minimum.get("minNotional")),
+        reduce_only_exempt_from_minimum=True,
+    )
+
+
+def _cap(one: Mapping[str, Any]) -> Decimal | None:
+    """Return a filter's largest quantity; 0 is none."""
+    return decimal_or_none(one.get("maxQty")) or None
+
+
+def read_tiers(payload: object) -> dict[Symbol, tuple[MarginTier, ...]]:
+    """Read `leverageBracket`: a list, or one object where a symbol was named.
+
+    A symbol whose brackets carry the account's own multiplier (`notionalCoef`) is left out: whether the
+    floors are stated before or after it is not documented. So is one with a damaged bracket.
+    """
+    rows = rows_from(payload if isinstance(payload, list) else [payload], "leverageBracket")
+    tiers = {}
+    for row in rows:
+        try:
+            if decimal_or_none(row.get("notionalCoef")) in {None, ONE}:
+                tiers[Symbol(row["symbol"])] = _brackets(row["brackets"])
+        except (NumberError, KeyError, TypeError):
+            continue
+    return tiers
+
+
+def _brackets(rows: list[Mapping[str, Any]]) -> tuple[MarginTier, ...]:
+    """Read the brackets; maintenance = notional x `maintMarginRatio` - `cum` from `notionalFloor` on."""
+    brackets = [
+        MarginTier(
+            floor=decimal_from(row.get("notionalFloor", row.get("qtyFloor"))),
+            rate=decimal_from(row["maintMarginRatio"]),
+            deduction=decimal_from(row["cum"]),
+        )
+        for row in rows
+    ]
+    return tuple(sorted(brackets, key=lambda tier: tier.floor))

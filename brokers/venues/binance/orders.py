@@ -1,0 +1,191 @@
+"""USD-M orders: what is sent to reduce a position, what its answer says, and what rests at the venue."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from brokers.answers import Reply
+from brokers.errors import MalformedAnswer
+from brokers.fields import mapping_from, rows_from
+from brokers.hooks import Ack, CancelBatch, RowResult
+from brokers.models import OrderSide, Symbol
+from brokers.numbers import ZERO, decimal_from, decimal_or_none, plain
+from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
+from brokers.profile import Request
+
+ALGO = "CONDITIONAL"
+"""The algo book that holds stops, take-profits and trailing stops; other orders have no such mark."""
+
+TRIGGER_TYPES = frozenset(
+    {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
+)
+"""Order types that wait for a price; orders from before the algo book may still rest in the other one."""
+
+CLOSING = frozenset({("LONG", "SELL"), ("SHORT", "BUY")})
+"""(positionSide, side) of orders that can only reduce: in hedge mode `reduceOnly` is never set."""
+
+SIDES = MappingProxyType({"BUY": OrderSide.BUY, "SELL": OrderSide.SELL})
+
+STATES = MappingProxyType(
+    {
+        "NEW": OrderState.OPEN,
+        "PARTIALLY_FILLED": OrderState.OPEN,
+        "FILLED": OrderState.FILLED,
+        "CANCELED": OrderState.CANCELLED,
+        "EXPIRED": OrderState.CANCELLED,
+        "EXPIRED_IN_MATCH": OrderState.CANCELLED,
+        "REJECTED": OrderState.REJECTED,
+    }
+)
+
+
+def order_request(order: ReduceOrder) -> Request:
+    """Build `POST /fapi/v1/order`: limit IOC or market, answered with its result.
+
+    In one-way mode `reduceOnly` keeps it from opening; in hedge mode the venue refuses that flag and the
+    named side, with the opposite order side, does the same.
+    """
+    position = order.position
+    params: dict[str, object] = {
+        "symbol": order.symbol,
+        "side": order.side.upper(),
+        "quantity": plain(order.quantity),
+        "newClientOrderId": order.client_order_id,
+        "newOrderRespType": "RESULT",
+    }
+    if position.hedged:
+        params["positionSide"] = position.side.upper()
+    else:
+        params["reduceOnly"] = "true"
+    if order.limit_price is None:
+        params["type"] = "MARKET"
+    else:
+        params |= {"type": "LIMIT", "timeInForce": "IOC", "price": plain(order.limit_price)}
+    return Request(call="fapiPrivatePostOrder", params=params)
+
+
+def read_ack(payload: object) -> Ack:
+    """Read an order as POST and GET answer it; fees are not in it.
+
+    `avgPrice` is "0" before the first fill, and since July 2026 absent from answers to POST.
+    """
+    row = mapping_from(payload, "the order")
+    order_id = row.get("orderId")
+    average = decimal_or_none(row.get("avgPrice"))
+    return Ack(
+        order_id=None if order_id in {None, ""} else str(order_id),
+        client_order_id=row.get("clientOrderId"),
+        symbol=row.get("symbol"),
+        side=None if row.get("side") is None else _side(row),
+        quantity=decimal_or_none(row.get("origQty")),
+        state=STATES.get(str(row.get("status"))),
+        filled=decimal_or_none(row.get("executedQty")),
+        average_price=average if average != ZERO else None,
+    )
+
+
+def read_report(payload: object, client_order_id: ClientOrderId, symbol: Symbol) -> OrderReport:
+    """Read `GET /fapi/v1/order`."""
+    ack = read_ack(payload)
+    echoed = ack.client_order_id == client_order_id and ack.symbol == symbol and ack.order_id is not None
+    return OrderReport(
+        client_order_id=client_order_id,
+        symbol=symbol,
+        verdict=Verdict.ACCEPTED if echoed else Verdict.UNKNOWN,
+        state=ack.state if echoed else None,
+        order_id=ack.order_id,
+        filled=ack.filled if echoed else None,
+        average_price=ack.average_price if echoed else None,
+    )
+
+
+def read_open_orders(payload: object) -> tuple[OpenOrder, ...]:
+    """Read `GET /fapi/v1/openOrders`."""
+    return tuple(_open_order(row) for row in rows_from(payload, "the open orders"))
+
+
+def read_open_algo_orders(payload: object) -> tuple[OpenOrder, ...]:
+    """Read `GET /fapi/v1/openAlgoOrders`: everything that waits for a trigger."""
+    return tuple(_open_algo_order(row) for row in rows_from(payload, "the open algo orders"))
+
+
+def _open_order(row: Mapping[str, Any]) -> OpenOrder:
+    kind = str(row.get("type") or "")
+    price = decimal_or_none(row.get("price"))
+    filled = decimal_or_none(row.get("executedQty")) or ZERO
+    return OpenOrder(
+        order_id=str(row["orderId"]),
+        client_order_id=row.get("clientOrderId"),
+        symbol=Symbol(row["symbol"]),
+        side=_side(row),
+        quantity=None if _closes_all(row) else decimal_from(row.get("origQty")) - filled,
+        price=price or None,
+        reduce_only=_only_reduces(row),
+        book=OrderBook.TRIGGER if kind in TRIGGER_TYPES else OrderBook.ACTIVE,
+        kind=kind,
+    )
+
+
+def _open_algo_order(row: Mapping[str, Any]) -> OpenOrder:
+    price = decimal_or_none(row.get("price"))
+    return OpenOrder(
+        order_id=str(row["algoId"]),
+        client_order_id=row.get("clientAlgoId"),
+        symbol=Symbol(row["symbol"]),
+        side=_side(row),
+        quantity=None if _closes_all(row) else decimal_from(row.get("quantity")),
+        price=price or None,
+        reduce_only=_only_reduces(row),
+        book=OrderBook.TRIGGER,
+        kind=ALGO,
+    )
+
+
+def _side(row: Mapping[str, Any]) -> OrderSide:
+    try:
+        return SIDES[row["side"]]
+    except KeyError:
+        raise MalformedAnswer(f"an order of side {row.get('side')!r}") from None
+
+
+def _closes_all(row: Mapping[str, Any]) -> bool:
+    return _flag(row, "closePosition")
+
+
+def _only_reduces(row: Mapping[str, Any]) -> bool:
+    """Tell whether an order can do nothing but reduce; a missing flag is not taken for one."""
+    sides = (str(row.get("positionSide")), str(row.get("side")))
+    return _flag(row, "reduceOnly") or _closes_all(row) or sides in CLOSING
+
+
+def _flag(row: Mapping[str, Any], name: str) -> bool:
+    return str(row.get(name)).lower() == "true"
+
+
+def cancel_batches(orders: Sequence[OpenOrder]) -> tuple[CancelBatch, ...]:
+    """Cancel each order by a call of its own, from the book it rests in.
+
+    The venue's batch call takes ten orders of one symbol, but reports failures without saying whose they are.
+    """
+    return tuple(CancelBatch(request=_cancel_request(order), orders=(order,)) for order in orders)
+
+
+def _cancel_request(order: OpenOrder) -> Request:
+    if order.kind == ALGO:
+        return Request(call="fapiPrivateDeleteAlgoOrder", params={"algoId": order.order_id})
+    params = {"symbol": order.symbol, "orderId": order.order_id}
+    return Request(call="fapiPrivateDeleteOrder", params=params)
+
+
+def read_cancel(batch: CancelBatch, reply: Reply) -> tuple[RowResult, ...] | None:
+    """Read which order an answer says it cancelled; a refusal names none."""
+    if reply.failure is not None:
+        return None
+    row = mapping_from(reply.payload, "the cancelled order")
+    named = row.get("algoId") if batch.orders[0].kind == ALGO else row.get("orderId")
+    return (RowResult(order_id=None if named is None else str(named), code=None),)
+
+
+def leverage_request(symbol: Symbol, leverage: int) -> Request:
+    """Build `POST /fapi/v1/leverage`; the same value again is a success."""
+    return Request(call="fapiPrivatePostLeverage", params={"symbol": symbol, "leverage": leverage})

@@ -1,0 +1,35 @@
+"""Binance's products as the transport sees them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from brokers.numbers import ms_from_time, time_from_ms
+from brokers.profile import BudgetRules, BudgetScope, VenueProfile
+from brokers.venues.binance.refusals import read_refusal, used_weight
+
+
+def read_time(payload: Mapping[str, Any]) -> int:
+    """Return `serverTime`, in milliseconds since the epoch.
+
+    Raises:
+        NumberError: it is no such time.
+    """
+    return ms_from_time(time_from_ms(payload["serverTime"]))
+
+
+USDM = VenueProfile(
+    venue="binance",
+    ccxt_class="binanceusdm",
+    options=MappingProxyType({"fetchCurrencies": False, "fetchMargins": False}),
+    budget=BudgetRules(capacity=2400, period_s=60, scope=BudgetScope.ADDRESS),
+    time_call="fapiPublicGetTime",
+    read_time=read_time,
+    read_refusal=read_refusal,
+    used_weight=used_weight,
+    testnet="enable_demo_trading",
+)
+"""USD-M futures. The venue's own test environment is demo trading; it has no `sapi` paths.
+
+Source: `rateLimits` of `GET /fapi/v1/exchangeInfo` (2400 weight a minute and address).
+"""

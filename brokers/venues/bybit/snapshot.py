@@ -1,0 +1,251 @@
+"""From a unified account's wallet and position rows to an account snapshot; pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+
+from brokers.hooks import SnapshotContext
+from brokers.models import (
+    AccountMode,
+    AccountSnapshot,
+    Collateral,
+    Finding,
+    FindingCode,
+    MarginMode,
+    MarketRules,
+    Measure,
+    RiskUnit,
+    Symbol,
+    UnitKind,
+)
+from brokers.numbers import ONE, ZERO
+from brokers.venues.bybit.contracts import STABLECOINS
+from brokers.venues.bybit.positions import HeldPosition, SweptRow, isolated_key, read_positions
+from brokers.venues.bybit.wallet import ACCOUNT, UTA_1, AccountInfo, Coin, Wallet
+
+RATE_ROUNDING = Decimal("0.001")
+"""The venue prints its own rates with four decimals. They may be higher than ours (haircuts), never lower."""
+
+MISSING_SHARE = Decimal("0.1")
+"""How much less maintenance margin the positions of a coin may show than the coin itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnifiedAnswers:
+    """What one snapshot of a unified account was read from.
+
+    `times` are those of the sweeps' answers; `options` holds the rules of the options held, which no list of
+    all instruments contains.
+    """
+
+    info: AccountInfo
+    wallet: Wallet
+    rows: tuple[SweptRow, ...]
+    times: tuple[datetime | None, ...]
+    options: Mapping[Symbol, MarketRules] = field(default_factory=dict)
+
+
+def read_snapshot(answers: UnifiedAnswers, context: SnapshotContext) -> AccountSnapshot:
+    """Assemble the account from its mode, its wallet and the rows of the position sweeps.
+
+    In cross and portfolio margin there is one risk unit, the account in USD. In isolated margin each position
+    is a unit of its own (maintenance only) under the unit of its settle coin (utilization only).
+    """
+    info, wallet = answers.info, answers.wallet
+    findings = list(wallet.findings)
+    held = read_positions(answers.rows, info.margin_mode, findings)
+    _check_mode(answers, context.mode, held, findings)
+    if info.margin_mode is MarginMode.ISOLATED:
+        units = _isolated_units(wallet, held, findings)
+    else:
+        units = (_account_unit(wallet, findings),)
+    _check_complete(wallet, held, findings)
+    stamps = [wallet.time, *answers.times]
+    known = [stamp for stamp in stamps if stamp is not None]
+    if len(known) < len(stamps):
+        findings.append(Finding(code=FindingCode.TIME_MISSING, detail="an answer carries no venue time"))
+    positions = tuple(one.position for one in held)
+    symbols = {position.symbol for position in positions}
+    rules = {symbol: answers.options.get(symbol) or context.markets.get(symbol) for symbol in symbols}
+    return AccountSnapshot(
+        account_id=context.account_id,
+        broker=context.broker,
+        product=context.product,
+        as_of=min(known, default=context.now),
+        fetched_at=context.now,
+        mode=account_mode(info),
+        units=units,
+        positions=positions,
+        collaterals=tuple(_collateral(coin) for coin in wallet.coins),
+        findings=_about_units(findings, units),
+        markets={symbol: one for symbol, one in rules.items() if one is not None},
+        tiers={symbol: context.tiers[symbol] for symbol in symbols if symbol in context.tiers},
+    )
+
+
+def _about_units(findings: list[Finding], units: tuple[RiskUnit, ...]) -> tuple[Finding, ...]:
+    """Make findings about what is no unit of this account, as a coin of a cross one, about all of it."""
+    keys = {None, *(unit.key for unit in units)}
+    return tuple(one if one.unit in keys else replace(one, unit=None) for one in findings)
+
+
+def account_mode(info: AccountInfo) -> AccountMode:
+    """Return the mode as people and the port see it; one-way or hedge is said per position."""
+    label = f"{info.label}, UTA 1.0" if info.status in UTA_1 else info.label
+    return AccountMode(label=label, margin_mode=info.margin_mode, position_mode=None)
+
+
+def _check_mode(
+    answers: UnifiedAnswers, known: AccountMode, held: tuple[HeldPosition, ...], findings: list[Finding]
+) -> None:
+    info, details = answers.info, []
+    if info.margin_mode is None:
+        details.append(f"marginMode {info.label!r} is not known")
+    elif not answers.wallet.fits(info.margin_mode):
+        details.append(f"the wallet does not look like {info.label}")
+    if known != (mode := account_mode(info)):
+        details.append(f"account mode went from {known.label} to {mode.label}")
+    findings.extend(Finding(code=FindingCode.MODE_UNKNOWN, detail=detail) for detail in details)
+    if info.inverse_in_wallet:
+        return
+    findings.extend(
+        Finding(
+            code=FindingCode.MODE_UNKNOWN,
+            detail=f"unifiedMarginStatus {info.status}: the unified wallet may not margin inverse contracts",
+            symbol=one.position.symbol,
+        )
+        for one in held
+        if one.position.settle not in STABLECOINS
+    )
+
+
+def _account_unit(wallet: Wallet, findings: list[Finding]) -> RiskUnit:
+    totals = {
+        "totalMarginBalance": wallet.margin_balance,
+        "totalInitialMargin": wallet.initial_margin,
+        "totalMaintenanceMargin": wallet.maintenance_margin,
+        "totalAvailableBalance": wallet.available_balance,
+    }
+    if missing := [name for name, value in totals.items() if value is None]:
+        detail = f"no {', '.join(missing)}"
+        findings.append(Finding(code=FindingCode.TOTALS_MISSING, detail=detail, unit=ACCOUNT))
+    for name, rate, part in (
+        ("accountIMRate", wallet.initial_rate, wallet.initial_margin),
+        ("accountMMRate", wallet.maintenance_rate, wallet.maintenance_margin),
+    ):
+        if _rate_contradicts(rate, part, wallet.margin_balance):
+            detail = f"{name} {rate} is below {part} / {wallet.margin_balance}"
+            findings.append(Finding(code=FindingCode.INCONSISTENT, detail=detail, unit=ACCOUNT))
+    return RiskUnit(
+        key=ACCOUNT,
+        kind=UnitKind.ACCOUNT,
+        currency="USD",
+        margin_equity=wallet.margin_balance,
+        initial_margin=wallet.initial_margin,
+        maintenance_margin=wallet.maintenance_margin,
+        available_margin=wallet.available_balance,
+        wallet_balance=wallet.wallet_balance,
+        unrealized_pnl=wallet.unrealized_pnl,
+        venue_ratio=wallet.maintenance_rate,
+    )
+
+
+def _rate_contradicts(rate: Decimal | None, part: Decimal | None, whole: Decimal | None) -> bool:
+    if not rate or part is None or whole is None or whole <= 0:
+        return False  # "0" is also what rounding makes of a small rate, so it says nothing
+    return rate < min(part / whole, ONE) - RATE_ROUNDING
+
+
+def _isolated_units(
+    wallet: Wallet, held: tuple[HeldPosition, ...], findings: list[Finding]
+) -> tuple[RiskUnit, ...]:
+    """Build the units of the settle coins in use (of every coin while none is) and of the positions."""
+    settles = {one.position.settle for one in held}
+    settles |= {coin.currency for coin in wallet.coins if coin.order_margin or coin.position_margin}
+    if not settles:
+        settles = {coin.currency for coin in wallet.coins if (coin.wallet_balance or ZERO) > 0}
+    currencies = (_currency_unit(currency, wallet.coin(currency), findings) for currency in sorted(settles))
+    return (*currencies, *(_position_unit(one) for one in held))
+
+
+def _currency_unit(currency: str, coin: Coin | None, findings: list[Finding]) -> RiskUnit:
+    """Build a settle coin's unit in isolated margin: how much of its wallet is tied up.
+
+    Used is position and order margin plus what spot orders lock; available is the wallet balance less that
+    and less any bonus. The PnL belongs to the positions' own units: here equity is the wallet balance alone.
+
+    Source: Bybit docs, Wallet Stream (derivatives available balance in isolated margin).
+    """
+    wallet_balance = position_margin = order_margin = None
+    locked = bonus = ZERO
+    if coin is not None:
+        wallet_balance, locked, bonus = coin.wallet_balance, coin.locked or ZERO, coin.bonus or ZERO
+        position_margin, order_margin = coin.position_margin, coin.order_margin
+    used = available = None
+    if position_margin is not None and order_margin is not None:
+        used = position_margin + order_margin + locked
+    if used is not None and wallet_balance is not None:
+        available = wallet_balance - used - bonus
+    if available is None:
+        detail = f"no wallet balance, position margin or order margin of {currency}"
+        findings.append(Finding(code=FindingCode.TOTALS_MISSING, detail=detail, unit=currency))
+    return RiskUnit(
+        key=currency,
+        kind=UnitKind.CURRENCY,
+        currency=currency,
+        margin_equity=wallet_balance,
+        initial_margin=used,
+        maintenance_margin=None,
+        available_margin=available,
+        wallet_balance=wallet_balance,
+        measures=frozenset({Measure.UTILIZATION}),
+    )
+
+
+def _position_unit(one: HeldPosition) -> RiskUnit:
+    position = one.position
+    return RiskUnit(
+        key=isolated_key(position.symbol, position.side),
+        kind=UnitKind.ISOLATED_POSITION,
+        currency=position.settle,
+        margin_equity=one.isolated_equity,
+        initial_margin=position.initial_margin,
+        maintenance_margin=position.maintenance_margin,
+        available_margin=None,
+        unrealized_pnl=position.unrealized_pnl,
+        measures=frozenset({Measure.MAINTENANCE}),
+        parent=position.settle,
+    )
+
+
+def _check_complete(wallet: Wallet, held: tuple[HeldPosition, ...], findings: list[Finding]) -> None:
+    """Report coins that tie up maintenance margin for positions which no list showed.
+
+    An answer during maintenance may be well formed and empty; the wallet still knows better. A coin with a
+    position that states no margin of its own (an option) is only checked for being there at all. Portfolio
+    margin shows nothing per coin; there, an account without positions and debt can have no requirement.
+    """
+    if not held and wallet.maintenance_margin and not any(coin.borrowed for coin in wallet.coins):
+        detail = f"no positions and no debt, yet totalMaintenanceMargin is {wallet.maintenance_margin}"
+        findings.append(Finding(code=FindingCode.INCOMPLETE, detail=detail))
+    for coin in wallet.coins:
+        due = coin.maintenance_margin
+        if not due:
+            continue
+        margins = [one.position.maintenance_margin for one in held if one.position.settle == coin.currency]
+        shown = sum((margin for margin in margins if margin is not None), ZERO)
+        if not margins or (None not in margins and shown < due * (ONE - MISSING_SHARE)):
+            detail = f"positions show {shown} {coin.currency} of maintenance margin, the wallet {due}"
+            findings.append(Finding(code=FindingCode.INCOMPLETE, detail=detail))
+
+
+def _collateral(coin: Coin) -> Collateral:
+    return Collateral(
+        currency=coin.currency,
+        wallet_balance=coin.wallet_balance,
+        equity=coin.equity,
+        value=coin.usd_value,
+        debt=coin.borrowed,
+        interest=coin.interest,
+    )

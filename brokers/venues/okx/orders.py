@@ -1,0 +1,148 @@
+"""Orders at OKX: raw rows -> our models, and what is sent to reduce a position."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from brokers.errors import MalformedAnswer
+from brokers.models import MarginMode, OrderSide, Position, Symbol
+from brokers.numbers import decimal_from, decimal_or_none, plain
+from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
+
+ALGO_TYPES = ("conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap")
+"""The algo books; each is listed by a call of its own."""
+
+SIDES = {"buy": OrderSide.BUY, "sell": OrderSide.SELL}
+
+STATES: Mapping[str, OrderState] = MappingProxyType(
+    {
+        "live": OrderState.OPEN,
+        "partially_filled": OrderState.OPEN,
+        "filled": OrderState.FILLED,
+        "canceled": OrderState.CANCELLED,
+        "mmp_canceled": OrderState.CANCELLED,
+    }
+)
+
+CLOSING_LEGS = frozenset({("long", OrderSide.SELL), ("short", OrderSide.BUY)})
+"""In long/short mode an order against its leg can only reduce; OKX knows no reduce-only flag there."""
+
+
+def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
+    """Read a row of `trade/orders-pending`; without a filled size all of it counts as left.
+
+    Raises:
+        MalformedAnswer: it names no order, instrument or side.
+        NumberError: a figure is damaged.
+    """
+    size, filled = decimal_or_none(row.get("sz")), decimal_or_none(row.get("accFillSz"))
+    return OpenOrder(
+        order_id=_text(row, "ordId"),
+        client_order_id=str(row.get("clOrdId") or "") or None,
+        symbol=Symbol(_text(row, "instId")),
+        side=_side(row),
+        quantity=size if size is None or filled is None else size - filled,
+        price=decimal_or_none(row.get("px")),
+        reduce_only=_can_only_reduce(row),
+        book=OrderBook.ACTIVE,
+        kind=_text(row, "ordType"),
+    )
+
+
+def read_algo_order(row: Mapping[str, Any]) -> OpenOrder:
+    """Read a row of `trade/orders-algo-pending`.
+
+    An order by `closeFraction` has no size: it closes the position, whatever that is when it triggers.
+
+    Raises:
+        MalformedAnswer: it names no order, instrument or side.
+        NumberError: a figure is damaged.
+    """
+    return OpenOrder(
+        order_id=_text(row, "algoId"),
+        client_order_id=str(row.get("algoClOrdId") or "") or None,
+        symbol=Symbol(_text(row, "instId")),
+        side=_side(row),
+        quantity=decimal_or_none(row.get("sz")),
+        price=decimal_or_none(row.get("triggerPx") or row.get("slTriggerPx") or row.get("tpTriggerPx")),
+        reduce_only=_can_only_reduce(row) or bool(row.get("closeFraction")),
+        book=OrderBook.TRIGGER,
+        kind=_text(row, "ordType"),
+    )
+
+
+def read_report(row: Mapping[str, Any], client_order_id: ClientOrderId, symbol: Symbol) -> OrderReport:
+    """Read a row of `trade/order` or `trade/orders-history`.
+
+    OKX writes a fee that was paid as a negative number; ours is positive.
+
+    Raises:
+        MalformedAnswer: it is another order's row, or in a state OKX does not document.
+        NumberError: a figure is missing or damaged.
+    """
+    if row.get("clOrdId") != client_order_id or row.get("instId") != symbol:
+        raise MalformedAnswer("trade/order: the row of another order")
+    state = STATES.get(str(row.get("state") or ""))
+    if state is None:
+        raise MalformedAnswer(f"trade/order: unknown state {row.get('state')!r}")
+    fee = decimal_or_none(row.get("fee"))
+    return OrderReport(
+        client_order_id=client_order_id,
+        symbol=symbol,
+        verdict=Verdict.ACCEPTED,
+        state=state,
+        order_id=_text(row, "ordId"),
+        filled=decimal_from(row.get("accFillSz")),
+        average_price=decimal_or_none(row.get("avgPx")),
+        fee=None if fee is None else -fee,
+    )
+
+
+def order_params(order: ReduceOrder) -> dict[str, object]:
+    """Return the body of `trade/order`.
+
+    The trade mode and the leg come from the position row, never from a setting: a wrong one would open a
+    second position. `reduceOnly` exists in net mode only; in long/short mode a closing order only reduces.
+
+    Source: OKX docs, trade/order; OKX help, "OKX to upgrade the position-closing feature" (June 2023).
+    """
+    position = order.position
+    body: dict[str, object] = {
+        "instId": str(order.symbol),
+        "tdMode": trade_mode(position),
+        "side": order.side.value,
+        "ordType": "market" if order.limit_price is None else "ioc",
+        "sz": plain(order.quantity),
+        "clOrdId": str(order.client_order_id),
+    }
+    if order.limit_price is not None:
+        body["px"] = plain(order.limit_price)
+    if position.hedged:
+        body["posSide"] = position.side.value
+    else:
+        body["reduceOnly"] = True
+    return body
+
+
+def trade_mode(position: Position) -> str:
+    """Return OKX's `tdMode` of a position."""
+    return "isolated" if position.margin_mode is MarginMode.ISOLATED else "cross"
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not value:
+        raise MalformedAnswer(f"an order without {name}")
+    return value
+
+
+def _side(row: Mapping[str, Any]) -> OrderSide:
+    side = SIDES.get(str(row.get("side")))
+    if side is None:
+        raise MalformedAnswer(f"an order with side {row.get('side')!r}")
+    return side
+
+
+def _can_only_reduce(row: Mapping[str, Any]) -> bool:
+    """Tell whether an order can only reduce. OKX writes the flag as text, and as a boolean in requests."""
+    return str(row.get("reduceOnly")).lower() == "true" or (row.get("posSide"), _side(row)) in CLOSING_LEGS
