@@ -1,0 +1,124 @@
+"""One account: a set of credentials at one broker and product, and where it differs from the whole."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
+
+from config.policy import PolicyOverride
+from config.scalars import Duration, Endpoint, Identifier, Leverage, Word
+from config.secrets import Reference
+from config.section import Complaint, Section, complain, refuse
+
+WITHDRAWAL_WORDS = "i accept that this key can withdraw"
+"""What an operator writes to run with an API key that can withdraw."""
+
+
+class BrokerId(StrEnum):
+    """The brokers margind knows."""
+
+    BYBIT = "bybit"
+    BINANCE = "binance"
+    OKX = "okx"
+    KRAKEN = "kraken"
+    COINBASE = "coinbase"
+    CRYPTOCOM = "cryptocom"
+
+
+PRODUCTS: Mapping[BrokerId, tuple[str, ...]] = MappingProxyType(
+    {
+        BrokerId.BYBIT: ("unified",),
+        BrokerId.BINANCE: ("usdm", "coinm", "portfolio", "cross", "isolated"),
+        BrokerId.OKX: ("unified",),
+        BrokerId.KRAKEN: ("spot", "futures"),
+        BrokerId.COINBASE: ("spot", "futures"),
+        BrokerId.CRYPTOCOM: ("exchange",),
+    }
+)
+"""The products of each broker; the first is the default."""
+
+
+class Mode(StrEnum):
+    """What margind may do, from least to most."""
+
+    OBSERVE = "observe"  # judge and alarm
+    ADVISE = "advise"  # ... and journal a plan, and act on it once it is approved
+    ENFORCE = "enforce"  # ... and act
+
+
+def stricter(one: Mode, other: Mode) -> Mode:
+    """Return the mode that allows less."""
+    return min(one, other, key=list(Mode).index)
+
+
+class Credentials(Section):
+    """Where the account's API key, its secret and, where the broker has one, its passphrase are kept."""
+
+    api_key: Reference
+    secret: Reference
+    password: Reference | None = None
+
+
+class PollOverride(Section):
+    """The poll values an account has of its own; their bounds are those of `PollSettings`."""
+
+    interval: Duration | None = None
+    act_max_age: Duration | None = None
+    alarm_max_age: Duration | None = None
+
+
+def _withdrawal_words(raw: object) -> bool:
+    if raw is False or raw == WITHDRAWAL_WORDS:
+        return bool(raw)
+    raise complain("does not take a key that can withdraw", f'write false, or "{WITHDRAWAL_WORDS}"')
+
+
+class AccountSettings(Section):
+    """One account, as written.
+
+    `mode`, `policy`, `poll` and `max_leverage` are only what the account says of its own; `None` is "as the
+    whole". Ask `Settings` for what holds.
+    """
+
+    id: Identifier
+    broker: Word[BrokerId]
+    product: str = ""  # "": the broker's first
+    credentials: Credentials
+    endpoint: Endpoint | None = None
+    testnet: bool = False
+    mode: Word[Mode] | None = None
+    policy: PolicyOverride | None = None
+    max_leverage: Leverage | None = None
+    poll: PollOverride | None = None
+    allow_withdrawal_key: Annotated[bool, BeforeValidator(_withdrawal_words)] = False
+
+    @field_validator("product")
+    @classmethod
+    def _of_this_broker(cls, product: str, known: ValidationInfo) -> str:
+        products = PRODUCTS.get(known.data.get("broker", ""), (product,))
+        if not product or product in products:
+            return product or products[0]
+        close = get_close_matches(product, products, n=1)
+        guess = f"did you mean {close[0]}? " if close else ""
+        broker = known.data["broker"]
+        raise complain(f"is not a product of {broker}", f"{guess}{broker} has: {', '.join(products)}")
+
+    @model_validator(mode="after")
+    def _fits_its_broker(self) -> Self:
+        refuse(self._misfits())
+        return self
+
+    def _misfits(self) -> Iterator[Complaint]:
+        if self.endpoint is not None and self.testnet:
+            hint = "an endpoint replaces the venue's hosts, testnet included: keep one of the two"
+            yield Complaint(path=("testnet",), what="is set together with endpoint", hint=hint)
+        needs_password = self.broker is BrokerId.OKX
+        if needs_password and self.credentials.password is None:
+            hint = "OKX keys come with a passphrase: add a reference to it"
+            yield Complaint(path=("credentials", "password"), what="is missing", hint=hint)
+        if not needs_password and self.credentials.password is not None:
+            hint = f"remove it: {self.broker} keys have no passphrase"
+            yield Complaint(path=("credentials", "password"), what="is not used", hint=hint)

@@ -1,0 +1,301 @@
+"""The file of `margind sandbox`: prices, accounts with their opening state, and faults to come.
+
+The sandbox's keys open nothing but the sandbox, so they stand in the file as plain text.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+
+from config.scalars import (
+    PATH_PATTERN,
+    PRINTABLE_PATTERN,
+    SYMBOL_PATTERN,
+    Amount,
+    Currency,
+    Duration,
+    Identifier,
+    Leverage,
+    Word,
+    lasting,
+)
+from config.section import Complaint, Section, complain, refuse
+from config.source import Source
+
+Token = Annotated[str, Field(pattern=PRINTABLE_PATTERN)]
+Pair = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Balances = Mapping[Currency, Amount]
+
+
+class SandboxBroker(StrEnum):
+    """The venues the sandbox speaks as."""
+
+    BYBIT = "bybit"
+    BINANCE = "binance"
+    OKX = "okx"
+
+
+MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
+    {
+        SandboxBroker.BYBIT: ("cross", "isolated"),
+        SandboxBroker.BINANCE: ("single_asset", "multi_assets"),
+        SandboxBroker.OKX: ("futures", "multi_currency", "portfolio"),
+    }
+)
+"""The account modes of each venue; the first is the default."""
+
+PRODUCTS: Mapping[SandboxBroker, str] = MappingProxyType(
+    {SandboxBroker.BYBIT: "unified", SandboxBroker.BINANCE: "usdm", SandboxBroker.OKX: "unified"}
+)
+"""The one product of each venue that the sandbox plays."""
+
+
+class PositionSide(StrEnum):
+    """The side of a position."""
+
+    LONG = "long"
+    SHORT = "short"
+
+
+class OrderSide(StrEnum):
+    """The side of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class PositionMode(StrEnum):
+    """Whether one symbol may hold a long and a short at once."""
+
+    ONE_WAY = "one_way"
+    HEDGE = "hedge"
+
+
+class Margin(StrEnum):
+    """What backs a position."""
+
+    CROSS = "cross"
+    ISOLATED = "isolated"
+
+
+class FaultKind(StrEnum):
+    """What goes wrong at the venue."""
+
+    HTTP_500 = "http_500"
+    HTTP_502_HTML = "http_502_html"
+    HTTP_503_HTML = "http_503_html"
+    HTTP_429_FOREIGN_JSON = "http_429_foreign_json"
+    HTTP_429_PLAIN = "http_429_plain"
+    HTML_200 = "html_200"
+    TRUNCATED = "truncated"
+    NULL_BODY = "null_body"
+    EMPTY_BODY = "empty_body"
+    EMPTY_POSITIONS = "empty_positions"
+    ZERO_EQUITY = "zero_equity"
+    NAN = "nan"
+    MISSING_FIELD = "missing_field"
+    STALE_TIMESTAMP = "stale_timestamp"
+    SLOW = "slow"
+    HANG = "hang"
+    ACCEPTED_NO_ANSWER = "accepted_no_answer"
+    EXECUTED_LATE = "executed_late"
+    DUPLICATE_CODE = "duplicate_code"
+    REDUCE_ONLY_REJECTED = "reduce_only_rejected"
+    PARTIAL_FILL = "partial_fill"
+    CLOCK_SKEW = "clock_skew"
+    BAN = "ban"
+    REVOKED_KEY = "revoked_key"
+    OUTSIDER_TRADES = "outsider_trades"
+
+
+class OpeningPosition(Section):
+    """A position that is there from the start. `quantity` is in base coin, prices in quote."""
+
+    symbol: Pair
+    side: Word[PositionSide]
+    quantity: Amount
+    leverage: Leverage = Decimal(5)  # the venue's setting for the symbol
+    entry: Amount | None = None  # None: the opening price
+    margin: Word[Margin] | None = None  # None: as the account's mode has it
+    margin_amount: Amount | None = None  # of an isolated position; None: initial margin at `leverage`
+
+    @model_validator(mode="after")
+    def _margin_fits(self) -> Self:
+        if self.margin_amount is not None and self.margin is Margin.CROSS:
+            hint = "only isolated positions have a margin of their own"
+            refuse([Complaint(path=("margin_amount",), what="is set on a cross position", hint=hint)])
+        return self
+
+
+class OpeningOrder(Section):
+    """An order that rests from the start: a limit at `price`, or a stop that fires at `trigger`.
+
+    With both, the stop places a limit order. `position_side` names the leg in hedge mode.
+    """
+
+    symbol: Pair
+    side: Word[OrderSide]
+    quantity: Amount
+    price: Amount | None = None
+    trigger: Amount | None = None
+    reduce_only: bool = False
+    position_side: Word[PositionSide] | None = None
+
+    @model_validator(mode="after")
+    def _rests(self) -> Self:
+        if self.price is None and self.trigger is None:
+            hint = "an order without either would not rest"
+            refuse([Complaint(path=(), what="has neither price nor trigger", hint=hint)])
+        return self
+
+
+class SandboxAccount(Section):
+    """One account at a sandbox venue, with the key that opens it."""
+
+    id: Identifier
+    broker: Word[SandboxBroker]
+    product: str = ""  # "": the one the sandbox plays there
+    api_key: Token = Field(repr=False)
+    secret: Token = Field(repr=False)
+    password: Token | None = Field(default=None, repr=False)
+    mode: str = ""  # "": the broker's first
+    position_mode: Word[PositionMode] = PositionMode.ONE_WAY
+    wallets: Balances
+    funding: Balances = Field(default_factory=dict)
+    positions: tuple[OpeningPosition, ...] = ()
+    orders: tuple[OpeningOrder, ...] = ()
+
+    @field_validator("product", "mode")
+    @classmethod
+    def _of_this_broker(cls, word: str, known: ValidationInfo) -> str:
+        broker = known.data.get("broker")
+        if broker is None:
+            return word
+        words = MODES[broker] if known.field_name == "mode" else (PRODUCTS[broker],)
+        if word and word not in words:
+            raise complain(f"is not one that the sandbox's {broker} has", f"known here: {', '.join(words)}")
+        return word or words[0]
+
+    @model_validator(mode="after")
+    def _fits_its_venue(self) -> Self:
+        refuse([*self._credential_misfits(), *self._position_misfits(), *self._order_misfits()])
+        return self
+
+    def _credential_misfits(self) -> Iterator[Complaint]:
+        has_password, needs_password = self.password is not None, self.broker is SandboxBroker.OKX
+        if needs_password and not has_password:
+            yield Complaint(path=("password",), what="is missing", hint="OKX keys come with a passphrase")
+        if has_password and not needs_password:
+            hint = f"remove it: {self.broker} keys have no passphrase"
+            yield Complaint(path=("password",), what="is not used", hint=hint)
+
+    def _position_misfits(self) -> Iterator[Complaint]:
+        seen: set[tuple[str, PositionSide | None]] = set()
+        hedged = self.position_mode is PositionMode.HEDGE
+        for index, position in enumerate(self.positions):
+            key = (position.symbol, position.side if hedged else None)
+            if key in seen:
+                hint = "one-way accounts hold one position a symbol, hedged ones one a side"
+                yield Complaint(path=("positions", index, "symbol"), what="is held already", hint=hint)
+            seen.add(key)
+            if self.broker is SandboxBroker.BYBIT and position.margin not in {None, self.mode}:
+                hint = "Bybit sets cross or isolated for the whole account: use the account's mode"
+                what = f"differs from the account's mode {self.mode}"
+                yield Complaint(path=("positions", index, "margin"), what=what, hint=hint)
+
+    def _order_misfits(self) -> Iterator[Complaint]:
+        hedged = self.position_mode is PositionMode.HEDGE
+        for index, order in enumerate(self.orders):
+            if hedged and order.position_side is None:
+                hint = "a hedged account needs to know which leg: long or short"
+                yield Complaint(path=("orders", index, "position_side"), what="is missing", hint=hint)
+            if not hedged and order.position_side is not None:
+                hint = "remove it, or set position_mode: hedge"
+                yield Complaint(path=("orders", index, "position_side"), what="is not used", hint=hint)
+
+
+class SandboxFault(Section):
+    """One thing that will go wrong: for requests whose path starts with `path`, `count` times, for a while.
+
+    `account` and `venue` narrow it; without them every account of every venue is hit. `after` counts from
+    the sandbox's start, `duration` from then; `delay` is how late or how skewed.
+    """
+
+    kind: Word[FaultKind]
+    path: Annotated[str, Field(pattern=PATH_PATTERN)] = "/"
+    account: Identifier | None = None
+    venue: Word[SandboxBroker] | None = None
+    count: Annotated[int, Field(ge=1)] | None = None
+    after: Annotated[Duration, lasting(timedelta(0), timedelta(days=1))] = timedelta(0)
+    duration: Duration | None = None
+    delay: Annotated[Duration, lasting(timedelta(0), timedelta(hours=1))] = timedelta(0)
+
+
+class Listen(Section):
+    """The loopback port of each venue; 0 is any free one."""
+
+    bybit: Port = 0
+    binance: Port = 0
+    okx: Port = 0
+
+
+def _some(accounts: tuple[SandboxAccount, ...]) -> tuple[SandboxAccount, ...]:
+    if not accounts:
+        raise complain("is empty", "describe at least one account")
+    return accounts
+
+
+class SandboxSettings(Section):
+    """A sandbox: its market and who trades there. `source` tells where it was written."""
+
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 7
+    speed: Annotated[Amount, Field(le=10_000)] = Decimal(1)  # sandbox seconds per second
+    scenario: Identifier = "calm"  # calm, slide, flash_crash, crawl, recovery, or a preset's id
+    prices: Balances = Field(default_factory=dict)  # opening price of an asset, in USD
+    listen: Listen = Listen()
+    accounts: Annotated[tuple[SandboxAccount, ...], AfterValidator(_some)]
+    faults: tuple[SandboxFault, ...] = ()
+
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        refuse([*self._twins(), *self._strangers()])
+        return self
+
+    @property
+    def source(self) -> Source:
+        """Where these values were written; empty for settings built in code."""
+        return self._source
+
+    def from_source(self, source: Source) -> Self:
+        """Return the same settings, knowing where they were written."""
+        copy = self.model_copy()
+        copy._source = source  # noqa: SLF001 - its own
+        return copy
+
+    def _twins(self) -> Iterator[Complaint]:
+        for key in ("id", "api_key"):
+            seen: dict[str, int] = {}
+            for index, account in enumerate(self.accounts):
+                first = seen.setdefault(getattr(account, key), index)
+                if first != index:
+                    path = ("accounts", index, key)
+                    yield Complaint(
+                        path=path, what=f"is that of accounts[{first}] too", hint="choose another"
+                    )
+
+    def _strangers(self) -> Iterator[Complaint]:
+        ids = {account.id for account in self.accounts}
+        for index, fault in enumerate(self.faults):
+            if fault.account is not None and fault.account not in ids:
+                hint = f"accounts here: {', '.join(sorted(ids))}"
+                yield Complaint(
+                    path=("faults", index, "account"), what="is no account of this file", hint=hint
+                )
