@@ -1,0 +1,388 @@
+"""One poll cycle of one account, from the first look to the last record.
+
+    settle -> look -> advance -> decide -> (look again -> advance -> decide) -> climb a rung -> publish
+
+One snapshot, one decision, one outcome. Only the confirming read asks the venue a second time, and from it
+the order is sized. What a cycle learned is committed with what it is about to do, before it does it; a cycle
+that does nothing commits only when something changed.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from brokers.errors import BrokerError
+from brokers.models import AccountId
+from brokers.port import Broker
+from daemon.clock import Clock
+from daemon.diary import log_transitions
+from daemon.execution import Execution
+from daemon.flatten import latched_units
+from daemon.ladder import CANCEL_TRIES, Climb, Footing, Ladder
+from daemon.logs import logger
+from daemon.mandate import Mandate
+from daemon.memory import RungMemory
+from daemon.notebook import Notebook
+from daemon.provision import Provided, Provision, Wants
+from daemon.risk.alarm import advance
+from daemon.risk.assessment import Assessment, Protection
+from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide, sentence
+from daemon.risk.policy import Action, Level, MarginPolicy, Mode
+from daemon.risk.reason import Reason
+from daemon.risk.standing import Transition
+from daemon.settlement import Settlement
+from daemon.sight import Sight, blind, look
+from daemon.state import CycleOutcome
+from daemon.topup import TopUp, TopUpCaps
+from database.journal import Journal
+from database.records import NO_EPISODE
+
+RUNGS_AT_ONCE = 8
+"""A rung that has nothing to give makes room for the next; so many within one cycle."""
+
+CONFIRMATIONS = 3
+"""A picture that keeps getting worse needs a further read at each new level; so many within one cycle."""
+
+CLOCK_SYMPTOMS = frozenset({Reason.FUTURE_DATED, Reason.STALE})
+MEASURE_CLOCK_EVERY_S = 5.0
+AFTER_ACTION_S = 0.1
+WHILE_SETTLING_S = 0.5
+WHILE_ALARMED_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarded:
+    """One account as its cycle needs it."""
+
+    broker: Broker
+    policy: MarginPolicy
+    mode: Mode
+    caps: TopUpCaps
+    config_hash: str
+    connect: Callable[[], Awaitable[None]]
+    """Connects the account and vets its key; raises a `BrokerError`."""
+
+    @property
+    def account(self) -> AccountId:
+        """The operator's name for it."""
+        return self.broker.account_id
+
+
+class Cycle:
+    """The cycles of one account; `run` is one of them."""
+
+    def __init__(self, guarded: Guarded, *, journal: Journal, clock: Clock, is_ready: bool = False) -> None:
+        self._account = guarded.account
+        self._connect = guarded.connect
+        self._is_ready = is_ready
+        self._broker = guarded.broker
+        self._policy = guarded.policy
+        self._mandate = Mandate(self._account, guarded.mode, journal=journal, clock=clock)
+        self._journal = journal
+        self._clock = clock
+        self._execution = Execution(broker=guarded.broker, journal=journal, clock=clock)
+        self._settlement = Settlement(broker=guarded.broker, journal=journal, clock=clock)
+        self._top_up = TopUp(broker=guarded.broker, journal=journal, clock=clock, caps=guarded.caps)
+        self._provision = Provision(broker=guarded.broker, top_up=self._top_up, clock=clock)
+        self._ladder = Ladder(
+            broker=guarded.broker,
+            journal=journal,
+            clock=clock,
+            policy=guarded.policy,
+            execution=self._execution,
+            top_up=self._top_up,
+            config_hash=guarded.config_hash,
+        )
+        self._notebook = Notebook(self._account, journal=journal, clock=clock)
+        self._alarm = self._notebook.recall()
+        if self._alarm.episode is not None:
+            sent = journal.intents.of_episode(self._account, self._alarm.episode.number)
+            self._ladder.catch_up.recall(sent, now=clock.now(), uptime=clock.uptime())
+        self._previous: Assessment | None = None
+        self._transitions: list[Transition] = []
+        self._is_stopping = False
+        self._measured_clock_at = float("-inf")
+
+    @property
+    def account(self) -> AccountId:
+        """Whose cycles they are."""
+        return self._account
+
+    def stop(self) -> None:
+        """Send nothing more; a step under way is recorded to its end."""
+        self._is_stopping = True
+        self._execution.stop()
+
+    async def run(self) -> CycleOutcome:
+        """Run one cycle; whatever the venue does, an outcome comes back.
+
+        Raises:
+            JournalError: the journal refused; nothing was sent that is not in it.
+        """
+        started = self._clock.uptime()
+        self._transitions = []
+        try:
+            sight, decision = await self._see()
+            provided = None
+            if isinstance(decision, (Act, Advise)):
+                provided = await self._provision.take()
+                decision = self._decide(sight, provided)
+        finally:
+            self._provision.stop()
+        decision, climb = await self._carry_out(decision, sight, provided)
+        self._notebook.commit(self._alarm, sight)
+        return self._outcome(sight, decision, climb, self._clock.uptime() - started)
+
+    async def _see(self) -> tuple[Sight, Decision]:
+        """Look, judge, and look again as long as the judgement asks for it."""
+        sight = await self._look(protective=self._is_alarmed(), settle=True)
+        decision = self._judge(sight)
+        for _ in range(CONFIRMATIONS):
+            if self._may_act():
+                self._provision.start(self._wants())
+            if not isinstance(decision, Confirm):
+                break
+            await self._clock.sleep(decision.after.total_seconds())
+            sight = await self._look(protective=True)
+            decision = self._judge(sight)
+        return sight, decision
+
+    # ------------------------------------------------------------------ look
+
+    async def _look(self, *, protective: bool, settle: bool = False) -> Sight:
+        """Read the account; before the first read connect it, and first of all settle what is open."""
+        try:
+            if not self._is_ready:
+                await self._connect()
+                self._is_ready = True
+        except BrokerError as error:
+            return Sight(observation=blind(error))
+        if settle:
+            self._ladder.catch_up.note(await self._settlement.settle(), self._clock.uptime())
+            await self._top_up.settle()
+        sight = await look(self._broker, self._policy, self._previous, protective=protective)
+        if sight.assessment is not None and CLOCK_SYMPTOMS & {gate.reason for gate in sight.assessment.gates}:
+            await self._measure_clock()
+        return sight
+
+    async def _measure_clock(self) -> None:
+        """Measure the venue's clock anew: what looks old or of the future may be our own clock's step.
+
+        Some venues' signatures live so long that they never complain of it.
+        """
+        now = self._clock.uptime()
+        if now - self._measured_clock_at < MEASURE_CLOCK_EVERY_S:
+            return
+        self._measured_clock_at = now
+        try:
+            await self._broker.measure_clock()
+        except BrokerError as error:
+            logger().warning("clock_not_measured", account=self._account, why=str(error))
+
+    # ------------------------------------------------------------------ judge
+
+    def _judge(self, sight: Sight) -> Decision:
+        self._advance(sight)
+        return self._decide(sight, None)
+
+    def _advance(self, sight: Sight) -> None:
+        before = self._alarm.episode
+        self._alarm, transitions = advance(
+            self._alarm,
+            sight.observation,
+            self._policy,
+            self._broker.venue_now(),
+            flattening=latched_units(self._journal, self._account),
+        )
+        self._transitions.extend(transitions)
+        self._notebook.note(transitions)
+        log_transitions(self._account, self._alarm.seen_level, transitions)
+        if sight.assessment is not None:
+            self._previous = sight.assessment
+        self._ladder.memory.passing.clear()
+        is_idle = self._alarm.episode is None and not self._policy.actions_at(self._alarm.level)
+        if is_idle or (before is None and self._alarm.episode is not None):
+            self._ladder.memory = RungMemory()
+
+    def _is_alarmed(self) -> bool:
+        """Whether reads protect: they then use the emergency door and the reserve of the budget."""
+        return self._alarm.level >= Level.CRITICAL or self._alarm.episode is not None
+
+    def _may_act(self) -> bool:
+        """Whether any rung may be due, so that what it needs is worth reading."""
+        return self._mandate.mode() is not Mode.OBSERVE and bool(
+            self._alarm.episode is not None or self._policy.actions_at(self._alarm.level)
+        )
+
+    def _wants(self) -> Wants:
+        """Return what the rungs that may be due now need to be told."""
+        memory, policy = self._ladder.memory, self._policy
+        if self._mandate.is_halted() or self._settlement.open():
+            return Wants()
+        level = policy.delevering_level if self._alarm.episode is not None else None
+        actions = policy.actions_at(max(self._alarm.level, level or Level.SAFE))
+        worst = self._previous.worst if self._previous else None
+        may_move_in = Action.TOP_UP in actions and memory.top_ups < policy.limits.top_ups_per_episode
+        return Wants(
+            orders=Action.CANCEL_ORDERS in actions and memory.cancel_tries < CANCEL_TRIES,
+            funds_in=worst.currency if may_move_in and worst is not None else None,
+        )
+
+    def _decide(self, sight: Sight, provided: Provided | None) -> Decision:
+        mode, context = self._mandate.mode(), self._context(sight, provided)
+        decision = decide(self._alarm, sight.observation, self._policy, mode, context)
+        if mode is Mode.ADVISE and isinstance(decision, Act) and not self._mandate.covers(decision):
+            context = replace(context, approved=False)
+            return decide(self._alarm, sight.observation, self._policy, mode, context)
+        return decision
+
+    def _context(self, sight: Sight, provided: Provided | None) -> Context:
+        now, journal, memory = self._clock.now(), self._journal, self._ladder.memory
+        is_behind = sight.snapshot is not None and self._ladder.catch_up.is_behind(
+            sight.snapshot, self._clock.uptime()
+        )
+        return Context(
+            halted=self._mandate.is_halted(),
+            unsettled=is_behind or bool(self._settlement.open()),
+            rungs=memory.rungs,
+            cancellable_orders=None if provided is None else len(provided.orders or ()),
+            funds=None if provided is None else provided.funds,
+            top_ups_in_episode=memory.top_ups,
+            orders_last_minute=self._orders_last_minute(),
+            steps=memory.steps,
+            episodes_last_hour=journal.episodes.count_since(
+                self._account, now - timedelta(hours=1), until=now
+            ),
+            flattening=latched_units(self._journal, self._account),
+            approved=self._mandate.approval() is not None,
+        )
+
+    def _orders_last_minute(self) -> int:
+        now = self._clock.now()
+        since = now - timedelta(minutes=1)
+        return self._journal.intents.count_orders_since(self._account, since, until=now)
+
+    # ------------------------------------------------------------------ act
+
+    async def _carry_out(
+        self, decision: Decision, sight: Sight, provided: Provided | None
+    ) -> tuple[Decision, Climb | None]:
+        """Climb the decided rung, and where it gives nothing the next one; return what was decided last.
+
+        No climb: nothing was to be done, and nothing is journaled yet.
+        """
+        climb = None
+        for _ in range(RUNGS_AT_ONCE):
+            if self._is_stopping or not isinstance(decision, (Act, Advise)):
+                break
+            footing = self._footing(sight, provided or Provided())
+            if isinstance(decision, Advise):
+                climb = self._ladder.propose(decision, footing)
+            else:
+                climb = await self._ladder.climb(decision, footing)
+            if not climb.gave_nothing:
+                break
+            decision = self._decide(sight, provided)
+        if climb is not None and climb.sent and not climb.intents:
+            self._provision.look_again()
+        return decision, climb
+
+    def _footing(self, sight: Sight, provided: Provided) -> Footing:
+        assert sight.snapshot is not None  # noqa: S101 - checked by the caller
+        assert sight.assessment is not None  # noqa: S101
+        current = self._journal.episodes.current(self._account)
+        return Footing(
+            snapshot=sight.snapshot,
+            assessment=sight.assessment,
+            orders=provided.orders,
+            funds_in=provided.funds_in,
+            episode=self._alarm.episode.number if self._alarm.episode else NO_EPISODE,
+            step=current.steps if current and self._alarm.episode else 0,
+            mode=self._mandate.mode(),
+            orders_last_minute=self._orders_last_minute(),
+            transaction=lambda: self._notebook.transaction(self._alarm, sight),
+        )
+
+    # ------------------------------------------------------------------ tell
+
+    def distress(self, error: Exception) -> CycleOutcome:
+        """Return the outcome of a cycle that `error` ended: unprotected, and at least as bad as known."""
+        return CycleOutcome(
+            account=self._account,
+            at=self._clock.now(),
+            level=self._alarm.seen_level,
+            protection=Protection.UNPROTECTED,
+            mode=self._mandate.configured,
+            doing="failed",
+            reason=Reason.OWN_FAILURE,
+            sentence=f"the cycle failed: {error}",
+            unit=None,
+            utilization=None,
+            maintenance_ratio=None,
+            leverage=None,
+            positions=None,
+            orders_sent=0,
+            episode=self._alarm.episode.number if self._alarm.episode else None,
+            transitions=tuple(self._transitions),
+            duration_s=0.0,
+            next_s=0.0,
+        )
+
+    def _outcome(
+        self, sight: Sight, decision: Decision, climb: Climb | None, duration_s: float
+    ) -> CycleOutcome:
+        seen = sight.assessment
+        return CycleOutcome(
+            account=self._account,
+            at=self._clock.now(),
+            level=self._alarm.seen_level,
+            protection=self._alarm.protection,
+            mode=self._mandate.mode(),
+            doing=_doing(decision, climb),
+            reason=decision.reason,
+            sentence=_sentence(decision, climb),
+            unit=seen.worst.key if seen and seen.worst else None,
+            utilization=seen.utilization if seen else None,
+            maintenance_ratio=seen.maintenance_ratio if seen else None,
+            leverage=seen.leverage if seen else None,
+            positions=len(sight.snapshot.positions) if sight.snapshot else None,
+            orders_sent=climb.sent if climb else 0,
+            episode=self._alarm.episode.number if self._alarm.episode else None,
+            transitions=tuple(self._transitions),
+            duration_s=duration_s,
+            next_s=self._next_s(climb, duration_s),
+        )
+
+    def _is_acute(self) -> bool:
+        """Whether the account is still in danger, so that the next look follows at once."""
+        return self._previous is not None and self._previous.level >= Level.CRITICAL
+
+    def _next_s(self, climb: Climb | None, duration_s: float) -> float:
+        interval = self._policy.poll_interval.total_seconds()
+        if self._settlement.open():
+            return min(WHILE_SETTLING_S, interval)
+        if climb is not None and climb.sent and self._is_acute():
+            return min(AFTER_ACTION_S, interval)
+        if self._alarm.level >= Level.CRITICAL or self._alarm.protection is Protection.UNPROTECTED:
+            interval = min(WHILE_ALARMED_S, interval)
+        return max(interval - duration_s, 0.05)
+
+
+def _doing(decision: Decision, climb: Climb | None) -> str:
+    match decision:
+        case Act() if climb is not None:
+            return decision.action.value
+        case Advise() if climb is not None:
+            return f"advise_{decision.action.value}"
+        case Confirm():
+            return "confirm"
+        case _:
+            return "hold"
+
+
+def _sentence(decision: Decision, climb: Climb | None) -> str:
+    if climb is None:
+        return sentence(decision)
+    if climb.gave_nothing:
+        return f"{climb.sentence}; {sentence(decision)}"
+    return climb.sentence

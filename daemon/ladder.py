@@ -1,0 +1,336 @@
+"""Climbing one rung of the action ladder: cancel, top up, reduce, flatten; each journaled before it is done.
+
+A plan that is infeasible, or that the guard refuses, is over for its own picture only: the next picture is
+planned anew. What rungs have given over time is in `daemon.memory`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from brokers.models import AccountSnapshot
+from brokers.numbers import ZERO
+from brokers.orders import OpenOrder, Verdict
+from brokers.port import Broker
+from daemon.catchup import CatchUp
+from daemon.clock import Clock
+from daemon.execution import Execution, Ticket
+from daemon.flatten import latch
+from daemon.logs import logger
+from daemon.memory import RungMemory
+from daemon.recording import plan_summary, snapshot_summary
+from daemon.risk.assessment import Assessment
+from daemon.risk.decision import Act, Advise, RungState
+from daemon.risk.guard import History, RefusedPlan, approve
+from daemon.risk.policy import Action, MarginPolicy, Mode
+from daemon.risk.reason import Reason
+from daemon.risk.reduction import Infeasible, PositionKey, plan_reduction
+from daemon.topup import TopUp
+from database.ids import random_id
+from database.journal import Journal
+from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, Transfer, TransferState
+
+CANCEL_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Climb:
+    """What climbing a rung came to. `sent` counts orders, cancellations and transfers that left.
+
+    `gave_nothing`: the rung is over for this picture, and another one may be due.
+    """
+
+    sentence: str
+    sent: int = 0
+    gave_nothing: bool = False
+    intents: tuple[Intent, ...] = ()
+    refused: RefusedPlan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footing:
+    """What a rung stands on: the confirmed picture, its judgement, and the place in the episode."""
+
+    snapshot: AccountSnapshot
+    assessment: Assessment
+    orders: tuple[OpenOrder, ...] | None
+    episode: int
+    step: int
+    mode: Mode
+    orders_last_minute: int
+    funds_in: str | None = None
+    """The unit currency for which the funding wallet was looked up."""
+
+    transaction: Callable[[], AbstractContextManager[None]]
+    """Opens a transaction that takes the cycle's other rows (alarm, transitions, samples) along."""
+
+
+class Ladder:
+    """One account's rungs."""
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        journal: Journal,
+        clock: Clock,
+        policy: MarginPolicy,
+        execution: Execution,
+        top_up: TopUp,
+        config_hash: str,
+    ) -> None:
+        self._broker = broker
+        self._journal = journal
+        self._clock = clock
+        self._policy = policy
+        self._execution = execution
+        self._top_up = top_up
+        self._config_hash = config_hash
+        self.memory = RungMemory()
+        self.catch_up = CatchUp()
+
+    async def climb(self, act: Act, footing: Footing) -> Climb:
+        """Do what was decided; everything is in the journal before it leaves.
+
+        Raises:
+            JournalError: it could not be journaled, so nothing was sent.
+        """
+        unit = act.facts.unit or ""
+        match act.action:
+            case Action.CANCEL_ORDERS:
+                return await self._cancel(act, unit, footing)
+            case Action.TOP_UP:
+                return await self._move_in(act, unit, footing)
+            case Action.REDUCE | Action.FLATTEN:
+                return await self._cut(act, unit, footing)
+
+    # ------------------------------------------------------------------ cancel
+
+    async def _cancel(self, act: Act, unit: str, footing: Footing) -> Climb:
+        orders = footing.orders
+        if not orders:
+            self.memory.pass_by(unit, Action.CANCEL_ORDERS, act.reason)
+            known = "no open order binds margin" if orders == () else "the open orders could not be read"
+            return Climb(sentence=known, gave_nothing=True)
+        plan = self._plan(act, footing, {"orders": [_order_row(order) for order in orders]})
+        with footing.transaction():
+            self._journal.plans.add(plan)
+        self.memory.cancel_tries += 1
+        if self.memory.cancel_tries >= CANCEL_TRIES:
+            self.memory.finish(unit, Action.CANCEL_ORDERS, RungState.FAILED, act.reason)
+        reports = await self._broker.cancel_orders(orders)
+        gone = sum(report.verdict is not Verdict.UNKNOWN for report in reports)
+        sentence = f"cancelled {gone} of {len(orders)} open orders"
+        with self._journal.transaction():
+            self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
+            self._journal.outbox.append(
+                Event(
+                    time=self._clock.now(),
+                    kind="orders_cancelled",
+                    message=sentence,
+                    account=footing.snapshot.account_id,
+                    reason=act.reason.value,
+                    episode=footing.episode or None,
+                    plan_id=plan.plan_id,
+                    detail={
+                        "reports": [
+                            {
+                                "order_id": report.order_id,
+                                "symbol": report.symbol,
+                                "verdict": report.verdict.value,
+                                "code": report.code,
+                            }
+                            for report in reports
+                        ]
+                    },
+                )
+            )
+        return Climb(sentence=sentence, sent=len(orders))
+
+    # ------------------------------------------------------------------ top up
+
+    async def _move_in(self, act: Act, unit: str, footing: Footing) -> Climb:
+        currency = footing.snapshot.unit(unit).currency
+        amount = self._top_up.amount(currency, act.amount or ZERO)
+        if amount <= 0 or currency != footing.funds_in:
+            self.memory.pass_by(unit, Action.TOP_UP, act.reason)
+            return Climb(sentence=f"nothing may be moved into {unit}", gave_nothing=True)
+        plan = self._plan(act, footing, {"unit": unit, "currency": currency, "amount": str(amount)})
+        with footing.transaction():
+            self._journal.plans.add(plan)
+            self._count_step(footing)
+            transfer = self._top_up.write_down(currency, amount, episode=footing.episode, step=footing.step)
+        self.memory.top_ups += 1
+        transfer = await self._top_up.send(transfer)
+        with self._journal.transaction():
+            self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
+        if transfer.state is not TransferState.COMPLETED:
+            self.memory.finish(unit, Action.TOP_UP, RungState.FAILED, act.reason)
+        return Climb(sentence=_transfer_sentence(transfer), sent=1)
+
+    # ------------------------------------------------------------------ reduce, flatten
+
+    async def _cut(self, act: Act, unit: str, footing: Footing) -> Climb:
+        planned = plan_reduction(
+            footing.assessment,
+            footing.snapshot,
+            unit,
+            self._policy,
+            step=self.memory.tries.get(unit, 0),
+            action=act.action,
+            excluded=self.memory.resting(self._clock.uptime()),
+        )
+        if isinstance(planned, Infeasible):
+            self.memory.pass_by(unit, act.action, planned.reason)
+            return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
+        checked = approve(
+            planned,
+            snapshot=footing.snapshot,
+            assessment=footing.assessment,
+            policy=self._policy,
+            history=History(
+                orders_last_minute=footing.orders_last_minute,
+                steps_in_episode=self.memory.steps.get(unit, 0),
+            ),
+            now=self._broker.venue_now(),
+        )
+        if isinstance(checked, RefusedPlan):
+            return self._refuse(act, checked, footing)
+        plan = self._plan(act, footing, plan_summary(planned))
+        with footing.transaction():
+            self._journal.plans.add(plan)
+            if act.action is Action.FLATTEN:
+                latch(self._journal, footing.snapshot.account_id, unit, self._clock.now(), act.reason)
+            self._count_step(footing)
+            tickets = self._execution.write_down(
+                checked,
+                footing.snapshot,
+                plan_id=plan.plan_id,
+                episode=footing.episode,
+                step=footing.step,
+                reason=act.reason,
+            )
+        intents = await self._execution.send(tickets)
+        with self._journal.transaction():
+            self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
+        outcomes = {
+            ticket.order.position.key: intent
+            for ticket, intent in zip(tickets, intents, strict=True)
+            if intent.state is not IntentState.ABANDONED
+        }
+        self.memory.count_step(unit, outcomes, self._clock.uptime())
+        self._tell_failing(footing, outcomes)
+        self.catch_up.note(intents, self._clock.uptime())
+        self.memory.objections = frozenset()
+        return Climb(sentence=_cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
+
+    def _tell_failing(self, footing: Footing, outcomes: Mapping[PositionKey, Intent]) -> None:
+        """Say that relief does not work, as long as it does not."""
+        failing = self.memory.failing()
+        for key in failing.keys() & outcomes.keys():
+            logger().critical(
+                "relief_fails",
+                account=footing.snapshot.account_id,
+                symbol=key[0],
+                side=key[1].value,
+                orders_in_vain=failing[key],
+                code=outcomes[key].code,
+                why=outcomes[key].message or "nothing was filled",
+                next="margind goes on trying; look at the venue",
+            )
+
+    def _refuse(self, act: Act, refused: RefusedPlan, footing: Footing) -> Climb:
+        reasons = "; ".join(objection.detail for objection in refused.objections)
+        self.memory.pass_by(refused.plan.unit, act.action, Reason.REFUSED_BY_GUARD)
+        climb = Climb(sentence=f"the guard refused the plan: {reasons}", gave_nothing=True, refused=refused)
+        if self.memory.objections == frozenset(refused.reasons):
+            return climb  # journaled already: the same objections, one picture later
+        plan = self._plan(
+            act, footing, {**plan_summary(refused.plan), "objections": reasons}, state=PlanState.REFUSED
+        )
+        with footing.transaction():
+            self._journal.plans.add(plan)
+        self.memory.objections = frozenset(refused.reasons)
+        return climb
+
+    # ------------------------------------------------------------------ advise
+
+    def propose(self, advise: Advise, footing: Footing) -> Climb:
+        """Journal what would be done, once, and wait for an operator."""
+        account = footing.snapshot.account_id
+        waiting = self._journal.plans.waiting(account)
+        wanted = (advise.action.value, advise.facts.unit)
+        if any((plan.decision, plan.plan.get("unit")) == wanted for plan in waiting):
+            return Climb(sentence=f"a plan to {advise.action.value} waits for approval")
+        detail: dict[str, object] = {"unit": advise.facts.unit}
+        if advise.action in {Action.REDUCE, Action.FLATTEN} and advise.facts.unit is not None:
+            planned = plan_reduction(
+                footing.assessment,
+                footing.snapshot,
+                advise.facts.unit,
+                self._policy,
+                step=self.memory.tries.get(advise.facts.unit, 0),
+                action=advise.action,
+                excluded=self.memory.resting(self._clock.uptime()),
+            )
+            if isinstance(planned, Infeasible):
+                self.memory.pass_by(planned.unit, advise.action, planned.reason)
+                return Climb(sentence=f"cannot {advise.action.value}: {planned.detail}", gave_nothing=True)
+            detail = plan_summary(planned)
+        plan = self._plan(advise, footing, detail, state=PlanState.PROPOSED)
+        with footing.transaction():
+            self._journal.plans.add(plan)
+        return Climb(sentence=f"proposes to {advise.action.value} ({plan.plan_id[:8]})")
+
+    def _count_step(self, footing: Footing) -> None:
+        if footing.episode != NO_EPISODE:
+            self._journal.episodes.next_step(footing.snapshot.account_id)
+
+    def _plan(
+        self,
+        decision: Act | Advise,
+        footing: Footing,
+        detail: dict[str, object],
+        *,
+        state: PlanState = PlanState.APPROVED,
+    ) -> Plan:
+        return Plan(
+            plan_id=random_id(),
+            account=footing.snapshot.account_id,
+            decided_at=self._clock.now(),
+            decision=decision.action.value,
+            reason=decision.reason.value,
+            mode=footing.mode.label,
+            config_hash=self._config_hash,
+            state=state,
+            episode=footing.episode or None,
+            step=footing.step,
+            snapshot=snapshot_summary(footing.snapshot, footing.assessment),
+            plan=detail,
+        )
+
+
+def _order_row(order: OpenOrder) -> dict[str, object]:
+    return {
+        "order_id": order.order_id,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "quantity": None if order.quantity is None else str(order.quantity),
+        "price": None if order.price is None else str(order.price),
+        "reduce_only": order.reduce_only,
+        "book": order.book.value,
+    }
+
+
+def _transfer_sentence(transfer: Transfer) -> str:
+    return f"moved in {transfer.amount} {transfer.currency}: {transfer.state.value}"
+
+
+def _cut_sentence(act: Act, tickets: Sequence[Ticket], intents: Sequence[Intent]) -> str:
+    parts = []
+    for ticket, intent in zip(tickets, intents, strict=True):
+        price = "market" if intent.limit_price is None else f"limit {intent.limit_price}"
+        filled = "" if intent.filled is None else f", filled {intent.filled}"
+        what = f"{ticket.order.side.value} {intent.quantity} {intent.symbol} {price}"
+        parts.append(f"{what}: {intent.state.value}{filled}")
+    return f"{act.action.value}: " + "; ".join(parts)

@@ -1,0 +1,151 @@
+"""Opening accounts: settings and secrets become brokers, and keys are vetted before they are trusted."""
+
+import asyncio
+from dataclasses import dataclass
+
+from brokers.errors import NotSupported, Unauthorized, VenueUnavailable
+from brokers.models import AccountId, KeyPermissions
+from brokers.port import Broker
+from brokers.registry import BrokerSpec, Credentials, open_broker
+from config.accounts import WITHDRAWAL_WORDS, AccountSettings
+from config.resolution import ResolvedCredentials, ResolvedSecrets
+from config.schema import Settings
+from daemon.cycle import Guarded
+from daemon.errors import ConfigurationFault
+from daemon.policies import mode_of, policy_of
+from daemon.topup import TopUpCaps
+
+PATIENCE_S = 2.0
+"""How long a caller waits for an account to connect before it counts as unreachable for the time being."""
+
+
+class KeyRefused(Unauthorized):
+    """We refuse the key, whatever the venue says."""
+
+
+class Preparation:
+    """Connecting one account and vetting its key; nothing is read or sent with a key that must not be used.
+
+    A call waits `PATIENCE_S`: a venue that hangs must keep neither its own alarm nor other accounts waiting.
+    The work goes on meanwhile, and a later call finds it done, or begins anew after a failure.
+    """
+
+    def __init__(self, settings: AccountSettings, broker: Broker) -> None:
+        self._settings = settings
+        self._broker = broker
+        self._task: asyncio.Task[None] | None = None
+
+    async def __call__(self) -> None:
+        """Return once the account is connected and its key vetted.
+
+        Raises:
+            KeyRefused: the key may do what it must not, or may not do what it must.
+            VenueUnavailable: not yet.
+            BrokerError: it failed.
+        """
+        if self._task is None:
+            self._task = asyncio.create_task(self._prepare(), name=f"prepare {self._settings.id}")
+        done, _ = await asyncio.wait({self._task}, timeout=PATIENCE_S)
+        if not done:
+            raise VenueUnavailable("still connecting: the venue is slow to answer, or does not")
+        task, self._task = self._task, None
+        task.result()
+
+    def cancel(self) -> None:
+        """Give up what is under way."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _prepare(self) -> None:
+        await self._broker.connect()
+        if not self._broker.capabilities.key_permissions:
+            return
+        try:
+            permissions = await self._broker.fetch_permissions()
+        except NotSupported:
+            return  # the venue's test environments cannot say
+        objection = objection_to(self._settings, permissions)
+        if objection is not None:
+            raise KeyRefused(objection, code="permissions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One configured account with its broker, not yet connected."""
+
+    settings: AccountSettings
+    broker: Broker
+    prepare: Preparation
+
+
+def open_accounts(settings: Settings, secrets: ResolvedSecrets) -> tuple[Account, ...]:
+    """Build the broker of every account; nothing is contacted.
+
+    Raises:
+        ConfigurationFault: margind has no adapter for an account's broker or product.
+    """
+    accounts = []
+    for account in settings.accounts:
+        try:
+            broker = open_broker(spec_of(account, secrets.accounts[account.id]))
+        except NotSupported as error:
+            raise ConfigurationFault(
+                f"account {account.id}: margind has no adapter for {account.broker.value} {account.product} "
+                "yet; remove the account or choose another product"
+            ) from error
+        prepare = Preparation(account, broker)
+        accounts.append(Account(settings=account, broker=broker, prepare=prepare))
+    return tuple(accounts)
+
+
+def spec_of(account: AccountSettings, credentials: ResolvedCredentials) -> BrokerSpec:
+    """Return what opens one account, its secrets revealed to the broker alone."""
+    password = credentials.password
+    return BrokerSpec(
+        account_id=AccountId(account.id),
+        broker=account.broker.value,
+        product=account.product,
+        credentials=Credentials(
+            api_key=credentials.api_key.reveal(),
+            secret=credentials.secret.reveal(),
+            password=None if password is None else password.reveal(),
+        ),
+        endpoint=account.endpoint,
+        testnet=account.testnet,
+    )
+
+
+def guarded_of(settings: Settings, account: Account) -> Guarded:
+    """Return an account as its cycle needs it."""
+    return Guarded(
+        broker=account.broker,
+        policy=policy_of(settings, account.settings),
+        mode=mode_of(settings, account.settings),
+        caps=TopUpCaps(
+            per_transfer=dict(settings.top_up.max_per_transfer), per_day=dict(settings.top_up.max_per_day)
+        ),
+        config_hash=settings.source.sha256,
+        connect=account.prepare,
+    )
+
+
+def secrets_of(secrets: ResolvedSecrets) -> tuple[str, ...]:
+    """Return every secret text there is, for the scrubber alone."""
+    held = [
+        secret
+        for credentials in secrets.accounts.values()
+        for secret in (credentials.api_key, credentials.secret, credentials.password)
+    ]
+    return tuple(secret.reveal() for secret in (*held, secrets.database_password) if secret is not None)
+
+
+def objection_to(account: AccountSettings, permissions: KeyPermissions) -> str | None:
+    """Return why a key must not be used, in one line; `None`: it may."""
+    if permissions.can_withdraw and not account.allow_withdrawal_key:
+        return (
+            f"account {account.id}: its API key can withdraw; make one that cannot, "
+            f'or write allow_withdrawal_key: "{WITHDRAWAL_WORDS}"'
+        )
+    if permissions.can_read is False:
+        return f"account {account.id}: its API key cannot read; give it the read permission"
+    return None

@@ -1,0 +1,68 @@
+"""Settings become policy: the one place where the configuration's words meet the core's."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from config.accounts import AccountSettings
+from config.policy import Actions
+from config.policy import Ladder as LadderSettings
+from config.schema import LimitSettings, Settings
+from daemon.risk.policy import (
+    Action,
+    Confirmation,
+    Ladder,
+    Level,
+    MarginPolicy,
+    Mode,
+    ReductionLimits,
+)
+
+
+def policy_of(settings: Settings, account: AccountSettings) -> MarginPolicy:
+    """Return the policy of one account: the general one with the account's own values laid over it."""
+    policy, poll = settings.policy_of(account), settings.poll_of(account)
+    return MarginPolicy(
+        utilization=_ladder(policy.utilization),
+        maintenance=_ladder(policy.maintenance),
+        target_utilization=policy.target.utilization,
+        target_maintenance=policy.target.maintenance,
+        hysteresis=policy.hysteresis,
+        actions=_actions(policy.actions),
+        max_leverage=settings.max_leverage_of(account),
+        poll_interval=poll.interval,
+        act_max_age=poll.act_max_age,
+        alarm_max_age=poll.alarm_max_age,
+        confirmation=Confirmation(liquidation_after=settings.limits.confirm_after),
+        limits=_limits(settings.limits),
+    )
+
+
+def mode_of(settings: Settings, account: AccountSettings) -> Mode:
+    """Return the stricter of the overall mode and the account's own."""
+    return Mode[settings.mode_of(account).name]
+
+
+def _ladder(ladder: LadderSettings) -> Ladder:
+    return Ladder(warning=ladder.warning, critical=ladder.critical, liquidation=ladder.liquidation)
+
+
+def _actions(actions: Actions) -> Mapping[Level, tuple[Action, ...]]:
+    return MappingProxyType(
+        {
+            level: tuple(Action(action.value) for action in getattr(actions, level.label))
+            for level in (Level.WARNING, Level.CRITICAL, Level.LIQUIDATION)
+        }
+    )
+
+
+def _limits(limits: LimitSettings) -> ReductionLimits:
+    return ReductionLimits(
+        step_fraction=limits.step_fraction,
+        positions_per_step=limits.positions_per_step,
+        orders_per_minute=limits.orders_per_minute,
+        steps_per_episode=limits.steps_per_episode,
+        episodes_per_hour=limits.episodes_per_hour,
+        slippage=limits.slippage,
+        max_slippage=limits.max_slippage,
+        fee_rate=limits.fee_rate,
+    )

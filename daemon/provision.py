@@ -1,0 +1,101 @@
+"""What the first rungs need beside the picture: the open orders to cancel, the funds to move in.
+
+Both are read while the picture is being confirmed, and neither may delay the cut: what has not come after a
+moment is done without. The list of open orders is the dearest read of some venues (Binance counts it as much
+as eight pictures), so it is read only when a cancel rung may be due, and then not again for a while, whatever
+it showed; a cancellation that was sent is worth one more look at once, a failed read one soon.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.orders import OpenOrder
+from brokers.port import Broker
+from daemon.clock import Clock
+from daemon.logs import logger
+from daemon.sight import look_at_orders
+from daemon.topup import TopUp
+
+PATIENCE_S = 0.5
+LOOK_EVERY_S = 15.0
+RETRY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wants:
+    """What may be due: orders to cancel, funds for a unit in that currency (`None`: none are wanted)."""
+
+    orders: bool = False
+    funds_in: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.orders or self.funds_in is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provided:
+    """What was read. `orders` `None`: could not be read; `funds` `None`: none may be moved, or unknown."""
+
+    orders: tuple[OpenOrder, ...] | None = ()
+    funds: Decimal | None = None
+    funds_in: str | None = None
+
+
+class Provision:
+    """One account's errands."""
+
+    def __init__(self, *, broker: Broker, top_up: TopUp, clock: Clock) -> None:
+        self._broker = broker
+        self._top_up = top_up
+        self._clock = clock
+        self._looked_at = float("-inf")
+        self._running: asyncio.Task[Provided] | None = None
+
+    def start(self, wants: Wants) -> None:
+        """Begin to read what is wanted, unless that is under way."""
+        if self._running is None and wants:
+            self._running = asyncio.create_task(self._fetch(wants), name=f"provide {self._broker.account_id}")
+            self._running.add_done_callback(self._tell_failure)
+
+    async def take(self) -> Provided:
+        """Return what has come, after a moment's patience."""
+        if self._running is None:
+            return Provided()
+        done, _ = await asyncio.wait({self._running}, timeout=PATIENCE_S)
+        if not done or self._running.exception() is not None:
+            return Provided(orders=None)
+        return self._running.result()
+
+    def stop(self) -> None:
+        """Forget what is under way; it was for this cycle."""
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
+
+    def look_again(self) -> None:
+        """Let the next cycle read the open orders anew: a cancellation has changed them."""
+        self._looked_at = float("-inf")
+
+    async def _fetch(self, wants: Wants) -> Provided:
+        orders, funds = await asyncio.gather(self._orders(wants), self._funds(wants))
+        return Provided(orders=orders, funds=funds, funds_in=wants.funds_in)
+
+    async def _orders(self, wants: Wants) -> tuple[OpenOrder, ...] | None:
+        now = self._clock.uptime()
+        if not wants.orders or now - self._looked_at < LOOK_EVERY_S:
+            return ()
+        self._looked_at = now
+        orders = await look_at_orders(self._broker)
+        if orders is None:
+            self._looked_at += RETRY_S - LOOK_EVERY_S
+        return orders
+
+    async def _funds(self, wants: Wants) -> Decimal | None:
+        return None if wants.funds_in is None else await self._top_up.funds(wants.funds_in)
+
+    def _tell_failure(self, running: asyncio.Task[Provided]) -> None:
+        """Log a bug met on the way; the cut goes on without what was to be provided."""
+        error = None if running.cancelled() else running.exception()
+        if error is not None:
+            logger().error("provision_failed", account=self._broker.account_id, exc_info=error)

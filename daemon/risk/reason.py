@@ -1,0 +1,102 @@
+"""The one closed vocabulary for why margind did something, did nothing, or would not."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why: carried by every decision, hold, refusal, gate and transition, from here to logs and metrics."""
+
+    # levels and targets
+    CALM = "calm"  # no unit is at a level that has actions
+    WARNING_REACHED = "warning_reached"
+    CRITICAL_REACHED = "critical_reached"
+    LIQUIDATION_REACHED = "liquidation_reached"
+    LEVEL_FELL = "level_fell"
+    ABOVE_TARGET = "above_target"  # an episode is on and the unit is not yet at its target
+    TARGET_REACHED = "target_reached"
+    EPISODE_LAPSED = "episode_lapsed"  # after a gap the unit is no longer where it was
+    LEVERAGE_OVER_CAP = "leverage_over_cap"
+    LEVERAGE_WITHIN_CAP = "leverage_within_cap"
+    DEFICIT_WITHOUT_POSITIONS = "deficit_without_positions"  # equity below zero and nothing to cut
+
+    # who or what holds margind back
+    CONFIRMATION_PENDING = "confirmation_pending"  # seen once; a second read decides
+    OBSERVE_MODE = "observe_mode"
+    ADVISE_MODE = "advise_mode"
+    HALTED = "halted"
+    SETTLING = "settling"  # an earlier write has no final verdict yet
+    NO_ACTION_CONFIGURED = "no_action_configured"
+    NO_ORDERS = "no_orders"  # only cancelling is configured, and nothing rests that could be cancelled
+    LADDER_EXHAUSTED = "ladder_exhausted"  # every rung was tried; a human must look
+    ORDER_BUDGET = "order_budget"  # orders of the last minute
+    STEP_BUDGET = "step_budget"  # steps of this episode
+    EPISODE_BUDGET = "episode_budget"  # episodes of the last hour
+
+    # who ordered it
+    OPERATOR_ORDER = "operator_order"
+    FLATTEN_LATCHED = "flatten_latched"
+
+    # the picture: findings of the broker
+    FIELD_MISSING = "field_missing"
+    FIELD_DAMAGED = "field_damaged"
+    TOTALS_MISSING = "totals_missing"
+    INCOMPLETE = "incomplete"
+    INCONSISTENT = "inconsistent"
+    MODE_UNKNOWN = "mode_unknown"
+    SYMBOL_UNKNOWN = "symbol_unknown"
+    TIME_MISSING = "time_missing"
+    VENUE_ACTING = "venue_acting"
+
+    # the picture: time
+    STALE = "stale"  # too old to act on
+    FUTURE_DATED = "future_dated"
+    TORN = "torn"  # its parts were read too far apart
+
+    # the picture: figures that must agree within it
+    MEASURE_UNKNOWN = "measure_unknown"  # a measure applies and its figures are missing
+    MARGIN_BELOW_POSITIONS = "margin_below_positions"  # the unit shows less margin than its positions
+    NOTIONAL_MISMATCH = "notional_mismatch"
+    PNL_MISMATCH = "pnl_mismatch"
+    EQUITY_MISMATCH = "equity_mismatch"
+    AVAILABLE_MISMATCH = "available_mismatch"  # less available than equity and initial margin leave room for
+    POSITIONS_PNL_MISMATCH = "positions_pnl_mismatch"  # the unit and its positions are of different moments
+    EQUITY_BROKEN = "equity_broken"  # zero or negative with positions open
+
+    # the picture: against the one before
+    POSITIONS_VANISHED = "positions_vanished"
+    EMPTIED = "emptied"  # everything zero or gone at once
+    JUMPED = "jumped"  # a measure moved 20 points and no price or quantity did
+    MODE_CHANGED = "mode_changed"
+
+    # no picture at all
+    NO_DATA = "no_data"
+    OWN_FAILURE = "own_failure"  # a bug of ours, or a journal that takes nothing
+    VENUE_UNAVAILABLE = "venue_unavailable"
+    RATE_LIMITED = "rate_limited"
+    BANNED = "banned"
+    MALFORMED_ANSWER = "malformed_answer"
+    REQUEST_REFUSED = "request_refused"
+    CLOCK_REFUSED = "clock_refused"
+    UNAUTHORIZED = "unauthorized"
+
+    # no reduction possible
+    REDUCING_CANNOT_HELP = "reducing_cannot_help"  # debt or collateral: even flat the unit stays in danger
+    NO_POSITIONS = "no_positions"
+    NOTHING_ORDERABLE = "nothing_orderable"  # no price, no market rules, or excluded
+    DUST = "dust"  # what is left is below the venue's minimum
+
+    # the guard
+    REFUSED_BY_GUARD = "refused_by_guard"
+    EMPTY_PLAN = "empty_plan"
+    NOT_ACTIONABLE = "not_actionable"
+    OTHER_SNAPSHOT = "other_snapshot"  # judged on one picture, planned on another
+    NOT_IN_SNAPSHOT = "not_in_snapshot"
+    DUPLICATE_POSITION = "duplicate_position"
+    MORE_THAN_POSITION = "more_than_position"
+    MARKET_RULES_MISSING = "market_rules_missing"
+    OFF_STEP = "off_step"
+    ABOVE_MAXIMUM = "above_maximum"
+    BELOW_MINIMUM = "below_minimum"
+    PRICE_OUT_OF_BAND = "price_out_of_band"
+    NET_GREW = "net_grew"  # a leg of a hedge would go alone
+    RISK_NOT_REDUCED = "risk_not_reduced"

@@ -1,0 +1,216 @@
+"""Which positions to cut, by how much and at what price, so that a unit comes down to its target.
+
+Theory of operation. A plan is one step: what may be sent before the account is measured again. Everything
+that is above its target is a shortfall; the position that frees most of the worst one per equity it costs
+goes first, and is cut until every shortfall it helps with is closed, or by `step_fraction` of it,
+whichever is less. What is still open then goes to the next position.
+
+A target that even a flat unit would miss (debt, collateral) is replaced by the end of the liquidation level:
+that is worth reaching too. When not even that can be reached reducing cannot help, and no order is planned.
+What cannot be traded at the moment counts as if it could: the rest is cut as far as it goes.
+
+The two legs of a hedge are one thing: the net quantity of a symbol never grows, and the smaller leg is cut
+only together with the larger.
+
+An isolated position is closed whole: a part of it would take its share of the margin along.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from brokers.models import AccountSnapshot, Measure, UnitKind
+from brokers.numbers import ONE, ZERO
+from daemon.risk.assessment import Assessment
+from daemon.risk.candidate import Candidate, candidates, hedges, is_orderable, worth
+from daemon.risk.closing import close_unit
+from daemon.risk.desk import Desk
+from daemon.risk.figures import percent
+from daemon.risk.picture import PositionKey, ValuedPosition, picture, value
+from daemon.risk.plan import Infeasible, PlannedOrder, ReductionPlan
+from daemon.risk.policy import Action, Level, MarginPolicy
+from daemon.risk.reason import Reason
+from daemon.risk.shortfall import Shortfall, shortfalls
+
+__all__ = ["Infeasible", "PlannedOrder", "PositionKey", "ReductionPlan", "plan_reduction"]
+
+
+def plan_reduction(
+    assessment: Assessment,
+    snapshot: AccountSnapshot,
+    unit: str,
+    policy: MarginPolicy,
+    *,
+    step: int,
+    action: Action = Action.REDUCE,
+    excluded: Collection[PositionKey] = (),
+) -> ReductionPlan | Infeasible:
+    """Plan step number `step` (from 0) of an episode: cut `unit` towards its target, or flatten it.
+
+    `excluded` are positions that cannot be traded now (halted, or dust by the venue's own answer).
+
+    Raises:
+        ValueError: `action` is neither REDUCE nor FLATTEN, or `unit` is not in `snapshot`.
+    """
+    found = next((seen for seen in picture(snapshot) if seen.unit.key == unit), None)
+    if found is None or action not in {Action.REDUCE, Action.FLATTEN}:
+        raise ValueError(f"cannot plan to {action} the unit {unit!r}")
+    judged = assessment.unit(unit)
+    urgent = judged is not None and judged.urgent
+    desk = Desk(
+        unit=found,
+        snapshot=snapshot,
+        policy=policy,
+        step=step,
+        market=urgent or policy.limits.is_market_step(step),
+        excluded=frozenset(excluded),
+    )
+    state = shortfalls(found, snapshot, policy)
+    at_target = not any(shortfall.is_open for shortfall in state)
+    isolated = found.unit.kind is UnitKind.ISOLATED_POSITION and not at_target
+    if action is Action.FLATTEN or isolated:
+        return close_unit(desk, action, state)
+    return _reduce(desk, state)
+
+
+def _reduce(desk: Desk, state: tuple[Shortfall, ...]) -> ReductionPlan | Infeasible:
+    """Plan to cut towards the targets."""
+    positions = _in_scope(desk, state)
+    dust = desk.dust(positions)
+    if not positions:
+        return desk.unable(positions, dust)
+    reachable = _reachable(state, positions, desk.policy)
+    if not any(shortfall.is_open for shortfall in reachable):
+        return _nothing_to_do(desk, state, dust)
+    choices = candidates(positions, desk.snapshot, market=desk.market, excluded=desk.excluded)
+    if not choices:
+        return desk.unable(positions, dust)
+    orders, after = _cut(desk, reachable, choices, positions)
+    if not orders:
+        detail = "no position can be cut at a size that frees more margin than it costs"
+        unit = desk.unit.unit.key
+        return Infeasible(unit=unit, reason=Reason.NOTHING_ORDERABLE, detail=detail, dust=dust)
+    plan = desk.plan(Action.REDUCE, orders, after, dust)
+    gave_up = len(reachable) < len(state)
+    return replace(plan, reaches_target=plan.reaches_target and not gave_up)
+
+
+def _in_scope(desk: Desk, state: Sequence[Shortfall]) -> tuple[ValuedPosition, ...]:
+    """Return the positions that can help: the unit's own, and those under it when initial margin is short."""
+    if not any(left.is_open and left.measure is Measure.UTILIZATION for left in state):
+        return desk.unit.positions
+    under = desk.snapshot.positions_under(desk.unit.unit.key)
+    return value(under, desk.unit.unit, desk.snapshot)
+
+
+def _reachable(
+    state: Sequence[Shortfall], positions: Sequence[ValuedPosition], policy: MarginPolicy
+) -> tuple[Shortfall, ...]:
+    """Return `state` with the targets that closing everything would reach; what nothing helps is left out.
+
+    Whether all of it can be traded now is not asked: where only a part can, that part is cut. With a position
+    of unknown worth nobody can say that closing would not help: the end of the danger is the target then.
+    """
+    reachable = []
+    for shortfall in state:
+        flat = shortfall
+        for valued in positions:
+            notional = valued.notional or ZERO
+            flat = flat.after(valued.position.key, notional, notional * policy.limits.cost_rate)
+        out_of_danger = policy.ladder(shortfall.measure).threshold(Level.LIQUIDATION) - policy.hysteresis
+        if not flat.usage.exceeds(shortfall.target):
+            reachable.append(shortfall)
+        elif not flat.usage.exceeds(out_of_danger) or any(worth(valued) <= 0 for valued in positions):
+            reachable.append(replace(shortfall, target=out_of_danger))
+    return tuple(reachable)
+
+
+def _nothing_to_do(desk: Desk, state: Sequence[Shortfall], dust: tuple[PositionKey, ...]) -> Infeasible:
+    """Say whether the unit is at target, or out of reach of it."""
+    unit = desk.unit.unit.key
+    missed = [left for left in state if left.is_open]
+    if not missed:
+        detail = "every measure is at or below its target"
+        return Infeasible(unit=unit, reason=Reason.TARGET_REACHED, detail=detail, dust=dust)
+    detail = ", ".join(
+        f"{left.measure} {percent(left.usage.ratio)} would miss {percent(left.target)} even flat"
+        for left in missed
+    )
+    return Infeasible(unit=unit, reason=Reason.REDUCING_CANNOT_HELP, detail=detail, dust=dust)
+
+
+def _cut(
+    desk: Desk,
+    state: tuple[Shortfall, ...],
+    choices: Sequence[Candidate],
+    positions: Sequence[ValuedPosition],
+) -> tuple[list[PlannedOrder], tuple[Shortfall, ...]]:
+    """Return the orders of one step, cheapest relief first, and what is left after them."""
+    orders: list[PlannedOrder] = []
+    left = list(choices)
+    unsizable: list[Candidate] = []
+    cost_rate = desk.limits.cost_rate
+    while left and any(shortfall.is_open for shortfall in state):
+        worst = max(
+            (shortfall for shortfall in state if shortfall.is_open),
+            key=lambda shortfall: shortfall.usage.ratio / shortfall.target,
+        )
+        ranked = sorted(left, key=lambda c: (c.gain(worst, cost_rate), c.notional), reverse=True)
+        chosen = next((c for c in ranked if c.needed(state, cost_rate) > 0), None)
+        if chosen is None or len(orders) + len(chosen.legs) > max(desk.limits.positions_per_step, 2):
+            break
+        left.remove(chosen)
+        cut, state = _order(desk, chosen, state, group=len(orders))
+        if not cut:
+            unsizable.append(chosen)
+        orders += cut
+    missed = [shortfall for shortfall in state if shortfall.is_open]
+    too_dear = all(candidate.relief(shortfall) > 0 for candidate in left for shortfall in missed)
+    if orders or unsizable or not too_dear:
+        return orders, state
+    return _close_all(desk, state, positions)
+
+
+def _order(
+    desk: Desk, chosen: Candidate, state: tuple[Shortfall, ...], *, group: int
+) -> tuple[list[PlannedOrder], tuple[Shortfall, ...]]:
+    """Return the orders that cut the legs of `chosen`, and what is left after them."""
+    wanted = chosen.needed(state, desk.limits.cost_rate)
+    sizes = [chosen.lots(leg).quantity(wanted, desk.limits.step_fraction) for leg in chosen.legs]
+    known = [size for size in sizes if size is not None]
+    orders: list[PlannedOrder] = []
+    if len(known) < len(sizes):
+        return orders, state
+    for leg in chosen.legs:
+        order, state = desk.order(leg, min(known), state, group if len(chosen.legs) > 1 else None)
+        orders.append(order)
+    return orders, state
+
+
+def _close_all(
+    desk: Desk, state: tuple[Shortfall, ...], positions: Sequence[ValuedPosition]
+) -> tuple[list[PlannedOrder], tuple[Shortfall, ...]]:
+    """Close everything in one step where no partial cut pays and only being rid of the requirement helps.
+
+    Nothing where that takes more than one step, or where what cannot be closed now is needed for it.
+    """
+    orders: list[PlannedOrder] = []
+    after = state
+    for legs in hedges(positions):
+        if not all(_can_close(desk, leg) for leg in legs):
+            continue
+        group = len(orders) if len(legs) > 1 else None
+        for leg in legs:
+            order, after = desk.order(leg, leg.position.quantity, after, group)
+            orders.append(order)
+    too_many = len(orders) > desk.limits.positions_per_step
+    if too_many or any(shortfall.is_open for shortfall in after):
+        return [], state
+    return orders, after
+
+
+def _can_close(desk: Desk, leg: ValuedPosition) -> bool:
+    """Whether one order of known worth takes the whole position."""
+    whole = leg.position.quantity
+    lots = desk.lots(leg, whole)
+    orderable = is_orderable(leg, desk.snapshot, desk.excluded)
+    return orderable and lots is not None and lots.quantity(whole, ONE) == whole

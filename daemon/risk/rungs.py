@@ -1,0 +1,133 @@
+"""The action ladder: which rung is due for a unit.
+
+    rung           is due while
+    CANCEL_ORDERS  nobody looked for orders yet, or some may raise risk
+    TOP_UP         funds are known, fewer than the allowed top-ups were sent, and the target needs collateral
+    REDUCE         the unit has something to cut and steps left in this episode
+    FLATTEN        the unit has positions, and reducing is over or was never wanted; where it is over, the
+                   venue's own liquidation must be near too, and it must not be over because cutting
+                   cannot help
+
+A rung that the context says is over for the unit is passed by.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from brokers.models import Measure, UnitKind
+from brokers.numbers import ZERO
+from daemon.risk.alarm import leading_reading
+from daemon.risk.answer import Act, Context, Decision, Facts, Hold
+from daemon.risk.assessment import UnitAssessment
+from daemon.risk.policy import DELEVERING, Action, Level, MarginPolicy
+from daemon.risk.reason import Reason
+from daemon.risk.relief import collateral_to_add
+
+
+def facts_of(unit: UnitAssessment, policy: MarginPolicy, *, target: bool = False) -> Facts:
+    """Return the figures of a unit's leading measure, against its target or its next threshold."""
+    reading = leading_reading(unit)
+    if reading is None:
+        return Facts(unit=unit.key, level=unit.level)
+    threshold = policy.target(reading.measure)
+    if not target:
+        threshold = policy.ladder(reading.measure).threshold(max(reading.level, Level.WARNING))
+    return Facts(
+        unit=unit.key,
+        level=unit.level,
+        measure=reading.measure,
+        ratio=reading.ratio,
+        threshold=threshold,
+        is_target=target,
+    )
+
+
+def climb(
+    actions: tuple[Action, ...],
+    unit: UnitAssessment,
+    policy: MarginPolicy,
+    context: Context,
+    reason: Reason,
+) -> Decision:
+    """Return the first rung that is due."""
+    for action in actions:
+        if context.over(unit.key, action) is None:
+            act = due(action, actions, unit, policy, context)
+            if act is not None:
+                return replace(act, reason=reason)
+    facts = facts_of(unit, policy, target=True)
+    return Hold(reason=why_nothing_due(actions, unit, policy, context), facts=facts)
+
+
+def due(
+    action: Action,
+    actions: tuple[Action, ...],
+    unit: UnitAssessment,
+    policy: MarginPolicy,
+    context: Context,
+) -> Act | None:
+    """Return one rung as an act, if it is due now; its reason is the caller's to set."""
+    act = Act(action=action, reason=Reason.ABOVE_TARGET, facts=facts_of(unit, policy, target=True))
+    match action:
+        case Action.CANCEL_ORDERS:
+            return act if context.cancellable_orders != 0 else None
+        case Action.TOP_UP:
+            amount = _top_up(unit, policy, context)
+            return replace(act, amount=amount) if amount > 0 else None
+        case Action.REDUCE:
+            return act if unit.reducible and _has_steps_left(unit, policy, context) else None
+        case Action.FLATTEN:
+            return act if unit.has_positions and _may_flatten(actions, unit, context) else None
+
+
+def _top_up(unit: UnitAssessment, policy: MarginPolicy, context: Context) -> Decimal:
+    """Return the collateral that brings every measure to target, as far as the funds go."""
+    if context.funds is None or context.top_ups_in_episode >= policy.limits.top_ups_per_episode:
+        return ZERO
+    if unit.kind is UnitKind.ISOLATED_POSITION:
+        return ZERO  # what is moved in reaches the wallet, not the position
+    if unit.margin_equity is None:
+        return ZERO  # a bare ratio does not say how much money is missing
+    needs = [
+        collateral_to_add(usage, policy.target(reading.measure))
+        for reading in unit.readings
+        for usage in reading.usages
+        if reading.above_target
+    ]
+    return min(max(needs, default=ZERO), context.funds)
+
+
+def _has_steps_left(unit: UnitAssessment, policy: MarginPolicy, context: Context) -> bool:
+    """Whether the unit may take another reducing step in this episode."""
+    return context.steps.get(unit.key, 0) < policy.limits.steps_per_episode
+
+
+def _may_flatten(actions: tuple[Action, ...], unit: UnitAssessment, context: Context) -> bool:
+    """Whether closing everything is warranted now that the rungs below it gave nothing."""
+    if Action.REDUCE not in actions:
+        return True
+    reduce = context.over(unit.key, Action.REDUCE)
+    if reduce is not None and reduce.reason is Reason.REDUCING_CANNOT_HELP:
+        return False
+    return venue_is_near(unit)
+
+
+def venue_is_near(unit: UnitAssessment) -> bool:
+    """Whether the venue's own liquidation is beyond the ladder, not merely the use of initial margin."""
+    maintenance = unit.reading(Measure.MAINTENANCE)
+    equity_gone = unit.margin_equity is not None and unit.margin_equity <= 0
+    return equity_gone or (maintenance is not None and maintenance.level is Level.LIQUIDATION)
+
+
+def why_nothing_due(
+    actions: tuple[Action, ...], unit: UnitAssessment, policy: MarginPolicy, context: Context
+) -> Reason:
+    """Return why no rung is due."""
+    if not DELEVERING.intersection(actions):
+        return Reason.NO_ORDERS if Action.CANCEL_ORDERS in actions else Reason.NO_ACTION_CONFIGURED
+    if not unit.reducible:
+        return Reason.NO_POSITIONS
+    over = context.over(unit.key, Action.FLATTEN) or context.over(unit.key, Action.REDUCE)
+    if over is not None:
+        return over.reason
+    return Reason.LADDER_EXHAUSTED if _has_steps_left(unit, policy, context) else Reason.STEP_BUDGET

@@ -1,0 +1,63 @@
+"""What the last cycle of every account saw and did: the board that logs, status and watchdog read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from brokers.models import AccountId
+from daemon.risk.assessment import Protection
+from daemon.risk.policy import Level, Mode
+from daemon.risk.reason import Reason
+from daemon.risk.standing import Transition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleOutcome:
+    """One cycle of one account, from what it saw to what it did.
+
+    Each ratio is the highest of any unit; `None` is unknown or senseless. `unit` is the worst one.
+    `positions` `None`: nothing was seen; `level` `None`: nothing ever was. `doing` is the decision in one
+    word, `sentence` in words and numbers. `next_s` is how long to wait before the next cycle.
+    """
+
+    account: AccountId
+    at: datetime
+    level: Level | None
+    protection: Protection
+    mode: Mode
+    doing: str
+    reason: Reason
+    sentence: str
+    unit: str | None
+    utilization: Decimal | None
+    maintenance_ratio: Decimal | None
+    leverage: Decimal | None
+    positions: int | None
+    orders_sent: int
+    episode: int | None
+    transitions: tuple[Transition, ...]
+    duration_s: float
+    next_s: float
+
+
+class Board:
+    """The last outcome of every account and when it came, by uptime."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[AccountId, CycleOutcome] = {}
+        self._beats: dict[AccountId, float] = {}
+
+    def publish(self, outcome: CycleOutcome, uptime: float) -> None:
+        """Put up an outcome; the account has made progress."""
+        self._outcomes[outcome.account] = outcome
+        self._beats[outcome.account] = uptime
+
+    @property
+    def outcomes(self) -> Mapping[AccountId, CycleOutcome]:
+        """The last outcome of every account that has had one."""
+        return self._outcomes
+
+    def last_beat(self, account: AccountId) -> float | None:
+        """When the account last made progress, in uptime seconds; `None`: never."""
+        return self._beats.get(account)
