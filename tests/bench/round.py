@@ -1,0 +1,79 @@
+"""One run of the benchmark: how large it is, and every figure it gave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.bench.cycle_cost import SIZES, CycleCost, measure_cycles
+from tests.bench.durability import Durability, measure_durability
+from tests.bench.log_line import measure_log_line
+from tests.bench.market import BROKERS
+from tests.bench.memory import MemoryCost, measure_memory
+from tests.bench.reaction import CROWD, Reactions, measure_reactions
+
+POLL_MS = 2000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is measured; the defaults are those of `make bench`."""
+
+    brokers: Sequence[str] = BROKERS
+    sizes: Sequence[int] = SIZES
+    rounds: int = 12
+    further_accounts: int = 50
+    crowd: Mapping[str, int] = field(default_factory=lambda: CROWD)
+    falls: int = 10
+    settled_s: float = 5.0
+    commits: int = 500
+    samples: int = 5000
+
+
+FULL = Effort()
+SMALLEST = Effort(
+    brokers=("bybit",),
+    sizes=(2,),
+    rounds=2,
+    further_accounts=2,
+    crowd={"bybit": 1},
+    falls=1,
+    settled_s=0.5,
+    commits=5,
+    samples=10,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Everything one run measured."""
+
+    cycles: tuple[CycleCost, ...]
+    memory: tuple[MemoryCost, ...]
+    reactions: Reactions
+    durability: Durability
+    log_line_ms: float
+
+    def accounts_per_core(self, cost: CycleCost) -> int:
+        """Return how many accounts, polled every two seconds, one core carries with all its time."""
+        return int(POLL_MS / (cost.margind_ms + self.log_line_ms))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every figure, for a machine."""
+        figures = asdict(self)
+        for row, cost in zip(figures["cycles"], self.cycles, strict=True):
+            row["accounts_per_core"] = self.accounts_per_core(cost)
+        return figures
+
+
+async def measure(folder: Path, effort: Effort) -> Figures:
+    """Measure everything; what must be on a disk lies in `folder`."""
+    return Figures(
+        cycles=await measure_cycles(folder, rounds=effort.rounds, sizes=effort.sizes, brokers=effort.brokers),
+        memory=await measure_memory(count=effort.further_accounts, brokers=effort.brokers),
+        reactions=await measure_reactions(
+            folder, rounds=effort.falls, crowd=effort.crowd, settled_s=effort.settled_s
+        ),
+        durability=measure_durability(folder, commits=effort.commits, samples=effort.samples),
+        log_line_ms=measure_log_line(),
+    )

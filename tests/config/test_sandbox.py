@@ -1,0 +1,185 @@
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from brokers.sandbox import faults as broker_faults
+from config.errors import ConfigError
+from config.loader import load_sandbox, parse_sandbox
+from config.sandbox import FaultKind, SandboxSettings
+
+ACCOUNT = """\
+accounts:
+  - id: a
+    broker: bybit
+    api_key: k
+    secret: s
+    wallets: {USDT: 1000}
+"""
+
+OKX = ACCOUNT.replace("bybit", "okx") + "    password: p\n"
+
+
+def sandbox(text: str) -> SandboxSettings:
+    return parse_sandbox(text.encode(), "sandbox.yaml")
+
+
+def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
+    found = sandbox(ACCOUNT)
+    assert (found.scenario, found.seed, found.speed) == ("calm", 7, Decimal(1))
+    assert (found.listen.bybit, found.listen.binance, found.listen.okx) == (0, 0, 0)
+    (account,) = found.accounts
+    assert (account.product, account.mode, account.position_mode) == ("unified", "cross", "one_way")
+    assert account.wallets == {"USDT": Decimal(1000)}
+    assert account.funding == {}
+
+
+@pytest.mark.parametrize(
+    ("broker", "product", "mode"),
+    [
+        ("bybit", "unified", "cross"),
+        ("binance", "usdm", "single_asset"),
+        ("okx", "unified", "futures"),
+    ],
+)
+def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
+    text = OKX if broker == "okx" else ACCOUNT.replace("bybit", broker)
+    (account,) = sandbox(text).accounts
+    assert (account.product, account.mode) == (product, mode)
+
+
+def test_an_opening_is_read_whole() -> None:
+    text = (
+        OKX
+        + """\
+    position_mode: hedge
+    positions:
+      - {symbol: BTC-USDT, side: long, quantity: 0.5, leverage: 3, entry: 90000,
+         margin: isolated, margin_amount: 20}
+      - {symbol: BTC-USDT, side: short, quantity: 0.1}
+    orders:
+      - {symbol: BTC-USDT, side: sell, quantity: 0.5, trigger: 80000, reduce_only: true, position_side: long}
+faults:
+  - {kind: slow, path: /api/v5/trade, account: a, venue: okx, count: 2, after: 5s, duration: 1m, delay: 300ms}
+"""
+    )
+    found = sandbox(text)
+    long, short = found.accounts[0].positions
+    assert (long.entry, long.leverage, long.margin, long.margin_amount) == (90000, 3, "isolated", 20)
+    assert (short.entry, short.leverage, short.margin) == (None, 5, None)
+    assert found.accounts[0].orders[0].position_side == "long"
+    (fault,) = found.faults
+    assert (fault.after, fault.duration, fault.delay) == (
+        timedelta(seconds=5),
+        timedelta(minutes=1),
+        timedelta(milliseconds=300),
+    )
+
+
+def test_the_keys_of_the_sandbox_stay_out_of_its_repr() -> None:
+    text = ACCOUNT.replace("api_key: k", "api_key: plain-key").replace("secret: s", "secret: plain-secret")
+    shown = repr(sandbox(text))
+    assert "plain" not in shown
+
+
+def test_fault_kinds_are_those_the_sandbox_can_show() -> None:
+    assert {kind.value for kind in FaultKind} == {kind.value for kind in broker_faults.FaultKind}
+
+
+ORDER = "    orders:\n      - {symbol: BTC-USDT, side: buy, quantity: 1"
+POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "hint"),
+    [
+        ("seed: -1\n" + ACCOUNT, 1, "seed", "the least is 0"),
+        ("speed: 0\n" + ACCOUNT, 1, "speed", "0 < value"),
+        ("speed: 20000\n" + ACCOUNT, 1, "speed", "the most is 10000"),
+        ("scenario: Flash Crash\n" + ACCOUNT, 1, "scenario", "a-z, 0-9"),
+        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "known here: binance, bybit, okx"),
+        ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
+        ("accounts: []", 1, "accounts", "at least one"),
+        (ACCOUNT.replace("bybit", "kraken"), 3, "accounts[0].broker", "known here: bybit, binance, okx"),
+        (ACCOUNT + "    mode: portfolio\n", 7, "accounts[0].mode", "known here: cross, isolated"),
+        (ACCOUNT + "    product: usdm\n", 7, "accounts[0].product", "known here: unified"),
+        (ACCOUNT + "    password: p\n", 7, "accounts[0].password", "bybit keys have no passphrase"),
+        (ACCOUNT.replace("bybit", "okx"), 2, "accounts[0].password", "OKX keys come with a passphrase"),
+        (ACCOUNT.replace("api_key: k", "api_key: 'a b'"), 4, "accounts[0].api_key", "without spaces"),
+        (ACCOUNT.replace("{USDT: 1000}", "1000"), 6, "accounts[0].wallets", "`key: value`"),
+        (ACCOUNT.replace("1000", "-5"), 6, "accounts[0].wallets.USDT", "0 < value"),
+        (ACCOUNT + ACCOUNT.partition("\n")[2], 7, "accounts[1].id", "choose another"),
+        (ACCOUNT + POSITION + ", margin: isolated}", 8, "accounts[0].positions[0].margin", "account's mode"),
+        (ACCOUNT + POSITION + ", leverage: 500}", 8, "accounts[0].positions[0].leverage", "<= 125"),
+        (
+            ACCOUNT + POSITION + ", margin: cross, margin_amount: 5}",
+            8,
+            "accounts[0].positions[0].margin_amount",
+            "only isolated",
+        ),
+        (
+            ACCOUNT + POSITION + "}\n      - {symbol: BTC-USDT, side: short, quantity: 1}",
+            9,
+            "accounts[0].positions[1].symbol",
+            "one position a symbol",
+        ),
+        (
+            ACCOUNT + POSITION.replace("BTC-USDT", "BTCUSDT") + "}",
+            8,
+            "accounts[0].positions[0].symbol",
+            "such as BTC-USDT",
+        ),
+        (
+            ACCOUNT + ORDER + "}",
+            8,
+            "accounts[0].orders[0]",
+            "would not rest",
+        ),
+        (
+            ACCOUNT
+            + "    orders:\n      - {symbol: A-B, side: buy, quantity: 1, price: 1, position_side: long}",
+            8,
+            "accounts[0].orders[0].position_side",
+            "set position_mode: hedge",
+        ),
+        (
+            OKX + "    position_mode: hedge\n" + ORDER + ", price: 1}",
+            10,
+            "accounts[0].orders[0].position_side",
+            "which leg",
+        ),
+        (ACCOUNT + "faults: [{kind: http_501}]", 7, "faults[0].kind", "did you mean http_50"),
+        (ACCOUNT + "faults: [{kind: slow, account: b}]", 7, "faults[0].account", "accounts here: a"),
+        (ACCOUNT + "faults: [{kind: slow, path: v5}]", 7, "faults[0].path", "beginning of a request's path"),
+        (ACCOUNT + "faults: [{kind: slow, count: 0}]", 7, "faults[0].count", "the least is 1"),
+    ],
+)
+def test_refused_with_line_key_and_hint(text: str, line: int, key: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        sandbox(text)
+    problem = caught.value.problems[0]
+    assert (problem.line, problem.key) == (line, key)
+    assert hint in f"{problem.what}; {problem.hint}"
+
+
+def test_a_file_s_name_and_lines_stay_with_the_settings(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.yaml"
+    path.write_text("\n\n" + ACCOUNT)
+    source = load_sandbox(path).source
+    assert source.file == str(path)
+    assert source.line(("accounts", 0, "id")) == 4
+
+
+def read_missing(load: Callable[[Path], object], path: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return str(caught.value)
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    assert read_missing(load_sandbox, path) == (
+        f"{path}: cannot be read: No such file or directory; check the path, and that you may read it"
+    )

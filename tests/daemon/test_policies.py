@@ -1,0 +1,121 @@
+"""Every word of the configuration that concerns judgement arrives in the policy."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from config.accounts import Mode as ConfiguredMode
+from config.loader import parse
+from config.policy import PolicySettings
+from config.schema import LimitSettings, PollSettings, Settings
+from config.section import Section
+from daemon.policies import mode_of, policy_of
+from daemon.risk.policy import Action, Level, MarginPolicy, Mode
+
+D = Decimal
+ACCOUNT = {"id": "main", "broker": "bybit", "credentials": {"api_key": "env:K", "secret": "env:S"}}
+SECTIONS = {"policy": PolicySettings(), "poll": PollSettings(), "limits": LimitSettings()}
+
+
+def leaves(section: Section, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every value of a section with its path."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from leaves(value, *path, name)
+        else:
+            yield (*path, name), value
+
+
+def another(value: Any) -> Any:  # noqa: ANN401 - whatever the field holds
+    """Return another value that is valid in the same place."""
+    match value:
+        case Decimal():
+            return str(value * D("0.98"))
+        case int():
+            return value + 1
+        case timedelta():
+            return f"{value * 0.9 / timedelta(milliseconds=1):.0f}ms"
+        case ():
+            return ["cancel_orders"]
+        case tuple():
+            return [action.value for action in value[:-1]]
+    raise TypeError(value)
+
+
+def nested(path: tuple[str, ...], value: object) -> dict[str, object]:
+    """Return a mapping that says `value` at `path`."""
+    for name in reversed(path):
+        value = {name: value}
+    return value
+
+
+def read(document: dict[str, object]) -> Settings:
+    """Return the settings that a file holding this would give."""
+    return parse(json.dumps(document).encode(), "margind.yaml")
+
+
+def policy(account: dict[str, object] | None = None, **changes: object) -> MarginPolicy:
+    """Return the policy of the one account."""
+    written = read({"accounts": [ACCOUNT | (account or {})]} | changes)
+    return policy_of(written, written.accounts[0])
+
+
+LEAVES = [(name, *leaf) for name, section in SECTIONS.items() for leaf in leaves(section)]
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "value"), LEAVES, ids=[".".join((name, *path)) for name, path, _ in LEAVES]
+)
+def test_every_value_of_the_whole_reaches_the_policy(
+    section: str, path: tuple[str, ...], value: object
+) -> None:
+    changed = policy(**{section: nested(path, another(value))})
+
+    assert changed != policy(), f"{section}.{'.'.join(path)} says nothing to the policy"
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "value"),
+    [leaf for leaf in LEAVES if leaf[0] in {"policy", "poll"}],
+    ids=[".".join((name, *path)) for name, path, _ in LEAVES if name in {"policy", "poll"}],
+)
+def test_every_value_an_account_has_of_its_own_is_laid_over_the_whole(
+    section: str, path: tuple[str, ...], value: object
+) -> None:
+    own = policy({section: nested(path, another(value))})
+
+    assert own == policy(**{section: nested(path, another(value))})
+
+
+def test_the_leverage_cap_is_the_accounts_own_else_its_brokers() -> None:
+    assert policy().max_leverage == 5
+    assert policy(brokers={"bybit": {"max_leverage": 3}}).max_leverage == 3
+    assert policy({"max_leverage": 2}, brokers={"bybit": {"max_leverage": 3}}).max_leverage == 2
+
+
+def test_the_defaults_are_those_of_the_core() -> None:
+    core, written = MarginPolicy(), policy()
+
+    assert written == MarginPolicy(max_leverage=D(5))
+    assert (written.utilization, written.maintenance) == (core.utilization, core.maintenance)
+    assert written.actions[Level.LIQUIDATION] == (
+        Action.CANCEL_ORDERS,
+        Action.TOP_UP,
+        Action.REDUCE,
+        Action.FLATTEN,
+    )
+
+
+@pytest.mark.parametrize("whole", ConfiguredMode)
+@pytest.mark.parametrize("own", [None, *ConfiguredMode])
+def test_of_two_modes_the_stricter_holds(whole: ConfiguredMode, own: ConfiguredMode | None) -> None:
+    account = ACCOUNT if own is None else ACCOUNT | {"mode": own.value}
+    written = read({"mode": whole.value, "accounts": [account]})
+    expected = min(Mode[whole.name], Mode[(own or whole).name])
+
+    assert mode_of(written, written.accounts[0]) is expected

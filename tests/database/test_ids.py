@@ -1,0 +1,77 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from database.ids import OWN_ORDER_TAG, client_order_id, event_id, is_own_order, random_id
+
+ARGUMENTS = {
+    "account": "bybit-main",
+    "symbol": "BTCUSDT",
+    "side": "long",
+    "margin_mode": "cross",
+    "episode": 3,
+    "step": 2,
+    "attempt": 1,
+}
+
+
+def test_client_order_id_is_32_lowercase_hex_with_our_tag() -> None:
+    identity = client_order_id("a" * 32, **ARGUMENTS)
+
+    assert len(identity) == 32
+    assert set(identity) <= set("0123456789abcdef")
+    assert identity.startswith(OWN_ORDER_TAG)
+    assert is_own_order(identity)
+
+
+def test_client_order_id_never_changes_between_releases() -> None:
+    """An open order of the last release must be found by the next one."""
+    assert client_order_id("0" * 32, **ARGUMENTS) == "6d673fba9f0e62b5a632f58f496e7dbc"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account": "bybit-main2"},
+        {"symbol": "BTCUSD"},
+        {"side": "short"},
+        {"margin_mode": "isolated"},
+        {"episode": 4},
+        {"step": 3},
+        {"attempt": 2},
+        {"episode": 32, "step": 1, "attempt": 1},
+    ],
+)
+def test_every_argument_changes_the_id(change: dict[str, object]) -> None:
+    assert client_order_id("a" * 32, **{**ARGUMENTS, **change}) != client_order_id("a" * 32, **ARGUMENTS)
+
+
+def test_another_install_gives_other_ids() -> None:
+    assert client_order_id("a" * 32, **ARGUMENTS) != client_order_id("b" * 32, **ARGUMENTS)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=8), st.text(max_size=8))
+def test_characters_moved_between_arguments_give_another_id(account: str, symbol: str) -> None:
+    whole = account + symbol
+    moved = {**ARGUMENTS, "account": whole, "symbol": ""}
+
+    same = client_order_id("a", **{**ARGUMENTS, "account": account, "symbol": symbol})
+
+    assert (client_order_id("a", **moved) == same) == (symbol == "")
+
+
+@pytest.mark.parametrize("foreign", ["", "x" * 32, "6D67" + "0" * 28, "6d67" + "0" * 27, "6d67-" + "0" * 27])
+def test_foreign_ids_are_not_ours(foreign: str) -> None:
+    assert not is_own_order(foreign)
+
+
+def test_event_ids_sort_by_time_and_are_unique() -> None:
+    early = event_id(datetime(2026, 3, 1, 0, 0, 0, 1000, tzinfo=UTC))
+    late = event_id(datetime(2026, 3, 1, 0, 0, 0, 2000, tzinfo=UTC))
+
+    assert early < late
+    assert len(early) == len(late) == 32
+    assert len({random_id() for _ in range(1000)}) == 1000

@@ -1,0 +1,143 @@
+"""`margind check` against what the venues know: the six accounts of the shipped sandbox."""
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Workshop = Any
+Sandbox = Any
+Account = dict[str, Any]
+Row = dict[str, str]  # the types live in conftest
+
+SHIPPED = Path(__file__).parents[2] / "config" / "sandbox.yaml"
+MODES = {
+    "bybit-cross": "REGULAR_MARGIN",
+    "bybit-isolated": "ISOLATED_MARGIN",
+    "binance-single": "single-asset",
+    "binance-multi": "multi-assets",
+    "okx-futures": "futures mode",
+    "okx-multi": "multi-currency margin",
+}
+ROUNDING = Decimal("0.06")
+"""The table shows tenths of a percent; the venue's figures move a little between two looks."""
+
+
+@pytest.fixture
+def demo_market(workshop: Workshop) -> Sandbox:
+    """The shipped sandbox with canaries for credentials, standing still."""
+    shipped = yaml.safe_load(SHIPPED.read_text())
+    accounts = [
+        {
+            name: f"Canary4711-{account['id']}-{name}" if name in {"api_key", "secret", "password"} else value
+            for name, value in account.items()
+        }
+        for account in shipped["accounts"]
+    ]
+    return workshop.sandbox(*json.loads(json.dumps(accounts)), prices=shipped["prices"], seed=shipped["seed"])
+
+
+def rows_in(table: str) -> Iterator[Row]:
+    """Read the table as a person does: by its columns."""
+    lines = table.splitlines()
+    head = next(number for number, line in enumerate(lines) if line.startswith("account "))
+    starts = [match.start() for match in re.finditer(r"(?<!\S)(?:\S+ )*\S+", lines[head])]
+    names = [lines[head][a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
+    for line in lines[head + 1 :]:
+        if not re.match(r"[a-z0-9-]+ +[A-Z]+", line):
+            return
+        cells = [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        yield dict(zip(names, cells, strict=True))
+
+
+def worst_of(truth: dict[str, Any]) -> dict[str, Decimal]:
+    """Return the largest ratio of each measure over an account's pools, in percent."""
+    used = [
+        (Decimal(pool["position_initial_margin"]) + Decimal(pool["order_initial_margin"]), pool["available"])
+        for pool in truth["pools"]
+        if pool["kind"] != "isolated_position"
+    ]
+    utilization = [100 * own / (own + Decimal(free)) for own, free in used if own + Decimal(free) > 0]
+    return {
+        "utilization": max(utilization, default=Decimal(0)),
+        "maintenance": max(
+            (100 * Decimal(pool["ratio"] or 0) for pool in truth["pools"]), default=Decimal(0)
+        ),
+    }
+
+
+def percent_in(cell: str) -> Decimal | None:
+    return None if cell == "-" else Decimal(cell.removesuffix(" %"))
+
+
+def test_the_table_tells_what_the_venues_know(workshop: Workshop, demo_market: Sandbox) -> None:
+    config = workshop.configuration(demo_market)
+    done = workshop.run("check", "--config", str(config))
+    assert done.process.returncode == 0, done.stdout
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    assert done.stdout.splitlines()[0] == (
+        f"{config}: valid; history at sqlite+pysqlite:///{workshop.folder}/state/history.db"
+    )
+    rows = {row["account"]: row for row in rows_in(done.stdout)}
+    assert list(rows) == list(MODES)
+    for name, row in rows.items():
+        truth = demo_market.venue_of(name).truth(name)
+        assert row["account mode"] == MODES[name]
+        assert (row["mode"], row["reachable"], row["key"]) == ("enforce", "yes", "read trade transfer")
+        assert int(row["positions"]) == len(truth["positions"])
+        assert abs(int(row["clock offset"].removesuffix(" ms"))) < 500
+        expected = worst_of(truth)
+        if name == "bybit-isolated":
+            continue  # its worst unit is the wallet, which Bybit gives no ratio
+        for measure in ("utilization", "maintenance"):
+            shown = percent_in(row[measure])
+            assert shown is not None
+            assert abs(shown - expected[measure]) <= ROUNDING, (name, measure, shown, expected)
+        assert row["level"] == "SAFE"
+
+
+def test_the_table_follows_the_market_to_its_worst(workshop: Workshop, demo_market: Sandbox) -> None:
+    for broker in ("bybit", "binance", "okx"):
+        demo_market.venue(broker).move("0.88")
+    done = workshop.run("check", "--config", str(workshop.configuration(demo_market)))
+    assert done.process.returncode == 0, done.stdout
+    rows = {row["account"]: row for row in rows_in(done.stdout)}
+    for name in ("bybit-cross", "binance-single", "okx-futures"):
+        expected = worst_of(demo_market.venue_of(name).truth(name))
+        shown = percent_in(rows[name]["utilization"])
+        assert shown is not None
+        assert abs(shown - expected["utilization"]) <= ROUNDING
+        assert rows[name]["level"] == ("LIQUIDATION" if expected["utilization"] >= 90 else "CRITICAL")
+    assert "account bybit-cross: leverage_over_cap: effective leverage" in done.stdout
+
+
+def test_a_skewed_venue_clock_is_measured_and_does_no_harm(
+    workshop: Workshop,
+    bybit: Account,
+    binance: Account,
+    okx: Account,
+) -> None:
+    sandbox = workshop.sandbox(bybit, binance, okx)
+    skews = {"bybit": 4_000, "binance": -7_000, "okx": 40_000}
+    for broker, ms in skews.items():
+        sandbox.venue(broker).fault("clock_skew", ms=ms)
+    done = workshop.run("check", "--config", str(workshop.configuration(sandbox)))
+    assert done.process.returncode == 0, done.stdout
+    for row in rows_in(done.stdout):
+        expected = skews[row["broker"].split()[0]]
+        assert abs(int(row["clock offset"].removesuffix(" ms")) - expected) < 500
+
+
+def test_a_check_sends_nothing_and_leaves_nothing(workshop: Workshop, bybit: Account) -> None:
+    sandbox = workshop.sandbox(bybit)
+    sandbox.venue("bybit").move("0.867")
+    before = sandbox.venue("bybit").history()
+    assert workshop.run("check", "--config", str(workshop.configuration(sandbox))).process.returncode == 0
+    assert sandbox.venue("bybit").history() == before
+    assert not (workshop.folder / "state").exists()

@@ -1,0 +1,72 @@
+"""The house rules that a machine can check: budgets, names, and what ships."""
+
+import ast
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("brokers", "config", "database", "daemon")
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+
+SOURCES = sorted(path for package in (*PACKAGES, "tests") for path in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_and_function_budgets(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= MAX_FILE_LINES, "split it by noun"
+    too_long = [
+        f"{node.name}: {length} lines"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
+    ]
+    assert not too_long
+
+
+def test_no_module_is_a_drawer() -> None:
+    assert not [path for path in SOURCES if path.stem in FORBIDDEN_NAMES]
+
+
+def test_package_init_files_are_empty() -> None:
+    assert not [path for path in SOURCES if path.name == "__init__.py" and path.read_text().strip()]
+
+
+def test_tests_hold_no_init_files_which_would_shadow_the_packages() -> None:
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_top_level_names_belong_to_margind_alone(package: str) -> None:
+    assert set(packages_distributions().get(package, ["margind"])) == {"margind"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_ccxt_has_one_door(package: str) -> None:
+    doors = {ROOT / "brokers" / "transport.py"}
+    importing = {
+        path
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "ccxt" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ccxt")
+    }
+    assert {path.parent.name for path in importing - doors} <= {"brokers", "venues"}, importing
+
+
+def test_the_import_contracts_are_kept() -> None:
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_the_requirements_are_hash_locked_and_name_no_index() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+    assert pins
+    assert all("==" in pin for pin in pins)
+    assert text.count("--hash=sha256:") >= len(pins)
+    assert "://" not in text
