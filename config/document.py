@@ -23,6 +23,9 @@ from config.source import KeyPath, Source
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
+TOLD_OF_DEPTH = 3
+"""How much is told of the way to what is too deep: an account's setting, not all of the way."""
+
 MAX_NUMBER = 40
 MAX_PROBLEMS = 100
 
@@ -37,8 +40,9 @@ _UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 class _Refused(yaml.MarkedYAMLError):
     """A construct that a configuration has no use for; `problem` and `note` are our own words."""
 
-    def __init__(self, problem: str, hint: str, mark: yaml.Mark) -> None:
+    def __init__(self, problem: str, hint: str, mark: yaml.Mark, path: KeyPath = ()) -> None:
         super().__init__(problem=problem, problem_mark=mark, note=hint)
+        self.path = path
 
 
 class _Loader(yaml.SafeLoader):
@@ -49,6 +53,9 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.depth = 0
+        self.path: KeyPath = ()
+        self.account_ids: list[str | None] = []
+        """Those read so far, by list position."""
 
     def compose_document(self) -> yaml.Node | None:
         event = self._next_event()
@@ -57,23 +64,40 @@ class _Loader(yaml.SafeLoader):
         return super().compose_document()
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self._next_event()
+        event, around = self._next_event(), self.path
+        self.path = _below(around, index)
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            raise _Refused("an alias (*name) is not allowed", "write the value out", mark)
+            raise _Refused("an alias (*name) is not allowed", "write the value out", mark, self.path)
         if event.anchor is not None:
-            raise _Refused("an anchor (&name) is not allowed", "write the value out", mark)
+            raise _Refused("an anchor (&name) is not allowed", "write the value out", mark, self.path)
         if event.tag is not None:
-            raise _Refused("a tag (!name) is not allowed", "quote text that begins with !", mark)
+            raise _Refused("a tag (!name) is not allowed", "quote text that begins with !", mark, self.path)
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _Refused(f"nested deeper than {MAX_DEPTH} levels", "no setting is that deep", mark)
+            what = f"nested deeper than {MAX_DEPTH} levels"
+            raise _Refused(what, "no setting is that deep", mark, self.path[:TOLD_OF_DEPTH])
         node = super().compose_node(parent, index)
+        self._note_account(node)
         self.depth -= 1
+        self.path = around
         return node
+
+    def _note_account(self, node: yaml.Node | None) -> None:
+        match self.path:
+            case ("accounts", int(position), "id") if isinstance(node, yaml.ScalarNode):
+                self.account_ids += [None] * (position - len(self.account_ids) + 1)
+                self.account_ids[position] = node.value if _ACCOUNT_ID.fullmatch(node.value) else None
 
     def _next_event(self) -> Any:  # noqa: ANN401 - PyYAML's events share no useful base
         return self.peek_event()  # type: ignore[no-untyped-call]  # its stub forgets the types
+
+
+def _below(path: KeyPath, index: object) -> KeyPath:
+    """Return the path of a node; PyYAML calls it by its key's node, or by its number, or it is a key."""
+    if isinstance(index, yaml.ScalarNode):
+        return (*path, index.value)
+    return (*path, index) if isinstance(index, int) else path
 
 
 for _tag, _pattern, _first in (
@@ -143,8 +167,10 @@ def _composed(text: str, file: str) -> yaml.Node | None:
     try:
         return loader.get_single_node()
     except _Refused as error:
-        what, hint = error.problem or "", error.note or ""
+        source = Source(file=file, account_ids=tuple(loader.account_ids))
         line = error.problem_mark.line + 1 if error.problem_mark else None
+        problem = source.problem(error.path, error.problem or "", error.note or "", line=line)
+        raise ConfigError([problem]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None

@@ -21,6 +21,9 @@ from config.section import complain
 LARGEST_AMOUNT = Decimal("1e24")
 LARGEST_LEVERAGE = Decimal(125)
 
+_AS_RATIO = 'write 0.80 or "80%"'
+_IN_BOUNDS = "write a number within these bounds"
+_SCALE = 'ten percent is 0.10 or "10%"'
 _DECIMAL = re.compile(r"[0-9]{1,25}(\.[0-9]{1,25})?", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s?(ms|s|m|h|d)", re.ASCII)
 _UNITS = {
@@ -45,20 +48,21 @@ def decimal_value(raw: object, what: str, hint: str) -> Decimal:
 
 
 def _ratio(raw: object) -> Decimal:
-    hint = 'write 0.80 or "80%"'
     if isinstance(raw, str) and raw.endswith("%"):
-        return decimal_value(raw[:-1].strip(), "is not a ratio", hint) / 100
-    return decimal_value(raw, "is not a ratio", hint)
+        return decimal_value(raw[:-1].strip(), "is not a ratio", _AS_RATIO) / 100
+    return decimal_value(raw, "is not a ratio", _AS_RATIO)
 
 
-def _within(low: Decimal, high: Decimal, *, open_low: bool, open_high: bool) -> Callable[[Decimal], Decimal]:
+def _within(
+    low: Decimal, high: Decimal, *, open_low: bool, open_high: bool, hint: str = _SCALE
+) -> Callable[[Decimal], Decimal]:
     low_sign, high_sign = "<" if open_low else "<=", "<" if open_high else "<="
 
     def check(value: Decimal) -> Decimal:
         above = value > low if open_low else value >= low
         below = value < high if open_high else value <= high
         if not (above and below):
-            raise complain(f"is out of range: {low} {low_sign} value {high_sign} {high}")
+            raise complain(f"is out of range: {low} {low_sign} value {high_sign} {high}", hint)
         return value
 
     return check
@@ -76,7 +80,7 @@ def _duration(raw: object) -> timedelta:
         raise complain("is not a duration", "write a number and its unit: 400ms, 2s, 1m, 1h or 1d")
     microseconds = Decimal(match[1]) * (_UNITS[match[2]] // timedelta(microseconds=1))
     if microseconds > timedelta(days=366) // timedelta(microseconds=1):
-        raise complain("is longer than a year")
+        raise complain("is longer than a year", "write 366d or less")
     return timedelta(microseconds=int(microseconds))
 
 
@@ -94,7 +98,7 @@ def lasting(shortest: timedelta, longest: timedelta) -> AfterValidator:
     def check(value: timedelta) -> timedelta:
         if not shortest <= value <= longest:
             bounds = f"{duration_text(shortest)} to {duration_text(longest)}"
-            raise complain(f"is out of range: {bounds}")
+            raise complain("is out of range", f"write a duration of {bounds}")
         return value
 
     return AfterValidator(check)
@@ -120,14 +124,14 @@ Distance = Annotated[Ratio, AfterValidator(_within(ZERO, Decimal("0.5"), open_lo
 Amount = Annotated[
     Decimal,
     BeforeValidator(_amount),
-    AfterValidator(_within(ZERO, LARGEST_AMOUNT, open_low=True, open_high=False)),
+    AfterValidator(_within(ZERO, LARGEST_AMOUNT, open_low=True, open_high=False, hint=_IN_BOUNDS)),
 ]
 """A positive number of units of something."""
 
 Leverage = Annotated[
     Decimal,
     BeforeValidator(_amount),
-    AfterValidator(_within(ZERO, LARGEST_LEVERAGE, open_low=True, open_high=False)),
+    AfterValidator(_within(ZERO, LARGEST_LEVERAGE, open_low=True, open_high=False, hint=_IN_BOUNDS)),
 ]
 """Gross notional over margin equity."""
 

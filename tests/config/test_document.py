@@ -133,6 +133,35 @@ def test_refused_before_any_setting_is_looked_at(raw: str | bytes, line: int, wh
     assert problem.hint
 
 
+@pytest.mark.parametrize(
+    ("raw", "key", "account"),
+    [
+        pytest.param("mode: &a observe", "mode", None, id="anchor"),
+        pytest.param("a: {b: *x}", "a.b", None, id="alias"),
+        pytest.param("a:\n  - 1\n  - !secret x", "a[1]", None, id="tag"),
+        pytest.param("? &a k\n: v", "", None, id="on a key"),
+        pytest.param("a:\n  &x b: 1", "a", None, id="on a key below"),
+        pytest.param("a: {b: 1}\nc: {d: &x 1}", "c.d", None, id="after a mapping"),
+        pytest.param("accounts:\n  - {id: x, c: *p}", "accounts[0].c", "x", id="account"),
+        pytest.param("accounts:\n  - {c: *p, id: x}", "accounts[0].c", None, id="account not read so far"),
+        pytest.param("accounts:\n  - {id: x}\n  - {id: y, c: *p}", "accounts[1].c", "y", id="second account"),
+        pytest.param("accounts:\n  - {c: 1}\n  - {id: y, c: *p}", "accounts[1].c", "y", id="nameless first"),
+        pytest.param("accounts:\n  - {id: X Y, c: *p}", "accounts[0].c", None, id="no id"),
+        pytest.param("accounts:\n  - {id: &a x}", "accounts[0].id", None, id="the id itself"),
+        pytest.param(
+            f"accounts:\n  - id: x\n    c: {'[' * 30}", "accounts[0].c", "x", id="depth names the setting"
+        ),
+        pytest.param(f"a: {'{a: ' * 30}", "a.a.a", None, id="depth tells no more than three"),
+        pytest.param("credentials: {CANARY: &a}", "credentials.<?>", None, id="what may be a secret"),
+    ],
+)
+def test_a_refused_construct_names_the_setting_and_account_it_stands_at(
+    raw: str, key: str, account: str | None
+) -> None:
+    (problem,) = problems(raw)
+    assert (problem.key, problem.account) == (key, account)
+
+
 def test_too_large_a_file_is_refused_unparsed() -> None:
     (problem,) = problems(b"#" * (MAX_BYTES + 1))
     assert problem.what == "is larger than 256 KiB"

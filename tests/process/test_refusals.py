@@ -33,11 +33,41 @@ REFUSED = {
     "percent": (
         "mode: observe",
         "policy: {{utilization: {{liquidation: 90}}}}",
-        [r":1: policy\.utilization"],
+        [r":1: policy\.utilization\.liquidation: is out of range: 0 < value < 1; ten percent is 0\.10 or"],
     ),
-    "nan": ("mode: observe", "policy: {{hysteresis: .nan}}", [r":1: .*"]),
+    "nan": ("mode: observe", "policy: {{hysteresis: .nan}}", [r":1: policy\.hysteresis: .*finite.*; write"]),
+    "inf": (
+        "mode: observe",
+        "poll: {{act_max_age: .inf}}",
+        [r":1: poll\.act_max_age: is not a finite number; write a plain decimal number$"],
+    ),
     "unit": ("mode: observe", "poll: {{interval: 2}}", [r":1: poll\.interval: .*2s"]),
-    "anchor": ("mode: observe", "mode: &a observe", [r":1: .*"]),
+    "anchor": (
+        "mode: observe",
+        "mode: &a observe",
+        [r":1: mode: an anchor \(&name\) is not allowed; write the value out$"],
+    ),
+    "alias": (
+        'api_key: "env:MARGIND_TEST_KEY"',
+        "api_key: *key",
+        [r":6: accounts\[0\]\.credentials\.api_key \(account bybit-main\): an alias \(\*name\) .*; write "],
+    ),
+    "deep": (
+        "endpoint: http://127.0.0.1:9",
+        f"endpoint: {'[' * 20}{']' * 20}",
+        [r":7: accounts\[0\]\.endpoint \(account bybit-main\): nested deeper than 20 levels; no setting"],
+    ),
+    "large": ("mode: observe", f"mode: observe  {'#' * 256 * 1024}", [r": is larger than 256 KiB; is it"]),
+    "target": (
+        "mode: observe",
+        "policy:\n  target: {{utilization: 0.95}}",
+        [r":2: policy\.target\.utilization: .* is not below 0\.90, the liquidation threshold .*; relief"],
+    ),
+    "account-twice": (
+        "accounts:",
+        "accounts:\n  - {{id: bybit-main, broker: bybit, credentials: {{api_key: env:A, secret: env:B}}}}",
+        [r":5: accounts\[1\]\.id \(account bybit-main\): .*"],
+    ),
     "two-problems": (
         "mode: observe",
         "mode: on\npoll: {{interval: soon}}",
@@ -53,6 +83,11 @@ REFUSED = {
         "env:MARGIND_TEST_SECRET",
         "file:/nowhere/secret",
         [r":6: accounts\[0\]\.credentials\.secret \(account bybit-main\): .*/nowhere/secret"],
+    ),
+    "credential-missing": (
+        "env:MARGIND_TEST_SECRET",
+        "credential:bybit-secret",
+        [r":6: accounts\[0\]\.credentials\.secret \(account bybit-main\): .*bybit-secret"],
     ),
     "plain-http": ("http://127.0.0.1:9", "http://192.0.2.1:9", [r":7: accounts\[0\]\.endpoint.*"]),
     "broker": ("broker: bybit", "broker: mtgox", [r":5: accounts\[0\]\.broker.*"]),
@@ -107,6 +142,7 @@ def test_a_refused_file_is_one_line_a_problem(
     for line, wanted in zip(lines, expected, strict=True):
         place = re.escape(str(file)) if wanted.startswith(":") else "margind: "
         assert re.match(place + wanted, line), line
+        assert "; " in line, f"says not what to do: {line}"
     assert not (file.parent / "state").exists(), "a refused configuration leaves no trace"
 
 
