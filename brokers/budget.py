@@ -94,6 +94,7 @@ class Ledger:
         self._polls = _Window(rules.period_s)
         self._turns = _Window(rules.period_s / _PACES) if rules.period_s >= _LONG_PERIOD_S else None
         self._paused_until = 0.0
+        self._banned_at = float("-inf")
         self._banned_until = 0.0
         self._probed_at = float("-inf")
 
@@ -140,7 +141,15 @@ class Ledger:
     def ban(self, seconds: float, now: float) -> None:
         """Keep every call from asking for `seconds`, but for a rare protective probe."""
         self._banned_until = max(self._banned_until, now + seconds)
-        self._probed_at = now
+        self._banned_at = self._probed_at = now
+
+    def served(self, asked_at: float) -> None:
+        """Note that the venue served what was asked at `asked_at`: a ban told before that is over.
+
+        What was asked earlier and answered late says nothing; after a ban only a probe is asked.
+        """
+        if asked_at > self._banned_at:
+            self._banned_until = min(self._banned_until, asked_at)
 
     def refusal(self, now: float, *, protective: bool) -> RateLimited | None:
         """Return why nothing may be asked at `now`, or `None`. A permitted probe is counted as made."""

@@ -140,8 +140,9 @@ class Transport:
         try:
             await self._make_room(request, limit, protective=protective)
             headers = self.profile.extra_headers(request.call, None)
+            asked_at = boot_seconds()
             answer = await door.ask(request, window_ms=door.window_ms, headers=headers)
-            judgement = self._judge(answer)
+            judgement = self._judge(answer, asked_at)
             if judgement.error is None:
                 return judgement.payload
             failure = judgement.error
@@ -192,8 +193,9 @@ class Transport:
             headers = self.profile.extra_headers(call, expires_at)
         except BrokerError as error:
             return self._reply(call, Judgement(payload=None, error=error), sent=False)
+        asked_at = boot_seconds()
         try:
-            async with asyncio.timeout(max(until - boot_seconds(), 0.0)):
+            async with asyncio.timeout(max(until - asked_at, 0.0)):
                 answer = await self._emergency.ask(request, window_ms=window_ms, headers=headers)
         except TimeoutError:
             failure = OutcomeUnknown(f"no answer within {limit:g} s")
@@ -202,7 +204,7 @@ class Transport:
             return self._reply(call, Judgement(payload=None, error=error), sent=False)
         except BrokerError as error:
             return self._reply(call, Judgement(payload=None, error=OutcomeUnknown(str(error))))
-        return self._reply(call, self._judge(answer), answer.status)
+        return self._reply(call, self._judge(answer, asked_at), answer.status)
 
     def _window(self, expires_at: datetime | None) -> int:
         """Return how many milliseconds the signature may live; refuse when there is no time left."""
@@ -241,13 +243,15 @@ class Transport:
             await own.acquire(1, protective=protective, patience_s=patience_s)
         await self._budget.acquire(request.cost, protective=protective, patience_s=patience_s)
 
-    def _judge(self, answer: Answer) -> Judgement:
+    def _judge(self, answer: Answer, asked_at: float) -> Judgement:
         now = boot_seconds()
         used = self.profile.used_weight(answer.headers)
         if used is not None:
             self._budget.ledger.feed_back(used, now)
         judgement = judge(self.profile, answer)
-        if isinstance(judgement.error, Banned):
+        if judgement.error is None:
+            self._budget.ledger.served(asked_at)
+        elif isinstance(judgement.error, Banned):
             self._budget.ledger.ban(pause_of(judgement.error), now)
         elif isinstance(judgement.error, RateLimited):
             self._budget.ledger.pause(pause_of(judgement.error), now)
@@ -303,10 +307,11 @@ class Transport:
         try:
             await self._budget.acquire(1, protective=True)
             async with asyncio.timeout(self.write_deadline_s):
+                asked_at = boot_seconds()
                 sent = self._clock.steady()
                 answer = await self._polling.ask(request, window_ms=self._polling.window_ms, headers={})
                 received = self._clock.steady()
-            judgement = self._judge(answer)
+            judgement = self._judge(answer, asked_at)
             if judgement.error is None:
                 venue_ms = self.profile.read_time(judgement.payload)
                 return Sample(sent=sent, received=received, venue_ms=venue_ms)
