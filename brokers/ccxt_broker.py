@@ -13,6 +13,7 @@ from brokers.answers import Reply
 from brokers.budget import boot_seconds
 from brokers.errors import BrokerError, MalformedAnswer
 from brokers.hooks import Ack, CancelBatch, Raw, Read, RowResult, SnapshotContext, VenueHooks
+from brokers.interest import BorrowRates
 from brokers.models import (
     AccountId,
     AccountMode,
@@ -71,6 +72,7 @@ class CcxtBroker(VenueHooks[Raw]):
         self._mode_left = 0
         self._picture_cost = 1.0  # what the last picture cost
         self._tiers: dict[Symbol, tuple[float, tuple[MarginTier, ...]]] = {}
+        self._borrow_rates = BorrowRates()
         self._aside: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -124,7 +126,13 @@ class CcxtBroker(VenueHooks[Raw]):
             snapshot = self.parse_snapshot(raw, context)
         findings = [*changed, *_doubts(snapshot, reader.spread_s)]
         self._catch_up(snapshot)
-        return replace(snapshot, findings=(*snapshot.findings, *findings)) if findings else snapshot
+        if not protective and self._borrow_rates.ask(snapshot.collaterals, boot_seconds()):
+            self._start(self._read_borrow_rates)
+        return replace(
+            snapshot,
+            collaterals=self._borrow_rates.told(snapshot.collaterals, boot_seconds()),
+            findings=(*snapshot.findings, *findings),
+        )
 
     async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
         """Read every resting order of every settle currency, product and trigger or algo book."""
@@ -290,6 +298,15 @@ class CcxtBroker(VenueHooks[Raw]):
             found = await self.load_tiers(Reader(self.transport), symbols)
         now = boot_seconds()
         self._tiers |= {symbol: (now, tiers) for symbol, tiers in found.items()}
+
+    async def _read_borrow_rates(self) -> None:
+        rates: Mapping[str, Decimal] = {}
+        try:
+            with parsing("borrow rates"):
+                rates = await self.load_borrow_rates(self.transport.read_aside)
+        except BrokerError as error:
+            _log.debug("%s: no borrow rates: %s", self.account_id, error)
+        self._borrow_rates.learn(rates, boot_seconds())
 
     def _start(self, work: Callable[[], Awaitable[None]]) -> None:
         async def aside() -> None:

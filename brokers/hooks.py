@@ -122,6 +122,15 @@ class VenueHooks(ABC, Generic[Raw]):
         del read, symbols
         return {}
 
+    async def load_borrow_rates(self, read: Read) -> Mapping[str, Decimal]:
+        """Read the APR of borrowing each currency, a fraction; a currency without a stated rate is left out.
+
+        Asked only of an account in debt, at most once an hour, and never waited for: it goes into the
+        history. By default a venue states none.
+        """
+        del read
+        return {}
+
     @abstractmethod
     async def gather(self, read: Read) -> Raw:
         """Read all raw payloads of one snapshot, concurrently (`asyncio.gather`), every page of each."""

@@ -123,6 +123,33 @@ class Transport:
             pass
         raise self._labelled(call, VenueUnavailable(f"no answer within {limit:g} s"))
 
+    async def read_aside(
+        self, call: str, params: Mapping[str, object] = NO_PARAMS, *, cost: float = 1
+    ) -> Json:
+        """Return the payload of a read on which nothing depends: asked once, and only while there is room.
+
+        Whatever comes of it, no other call is held back: a limit, a ban or a refusal may be this call's
+        alone, and one that is not will be told to the next poll too.
+
+        Raises:
+            BrokerError: there is no payload.
+        """
+        request, door = Request(call=call, params=params, cost=cost), self._polling
+        try:
+            async with asyncio.timeout(self.read_deadline_s):
+                await self._make_room(request, 0.0, protective=False)
+                headers = self.profile.extra_headers(call, None)
+                answer = await door.ask(request, window_ms=door.window_ms, headers=headers)
+            judgement = judge(self.profile, answer)
+            if judgement.error is None:
+                return judgement.payload
+            failure = judgement.error
+        except TimeoutError:
+            failure = VenueUnavailable(f"no answer within {self.read_deadline_s:g} s")
+        except BrokerError as error:
+            failure = error
+        raise self._labelled(call, failure)
+
     async def take_turn(self, cost: float) -> None:
         """Wait until the budget has room for a picture of about `cost`; its reads then go together."""
         await self._budget.turn(cost)

@@ -13,6 +13,11 @@ from brokers.sandbox.scenarios import Scenario, calm
 
 NOTHING: Mapping[str, Decimal] = MappingProxyType({})
 
+HOURS_PER_YEAR = Decimal(8760)
+
+RATE_PLACES = Decimal("1e-16")
+"""As far as venues print an hourly rate."""
+
 
 class MarginPool(StrEnum):
     """What backs cross positions."""
@@ -60,6 +65,11 @@ class Asset:
     borrow_apr: Decimal = ZERO
     borrow_initial_rate: Decimal = ZERO
     borrow_maintenance_rate: Decimal = ZERO
+
+    @property
+    def hourly_borrow_rate(self) -> Decimal:
+        """What borrowing costs per hour, as venues print it."""
+        return (self.borrow_apr / HOURS_PER_YEAR).quantize(RATE_PLACES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,9 @@ from brokers.sandbox.history import (
 )
 from brokers.sandbox.instrument import HOUR_MS
 from brokers.sandbox.orders import Refusal, Rejection
+from brokers.sandbox.spec import HOURS_PER_YEAR
 from brokers.sandbox.state import VenueState
 from brokers.sandbox.statement import transferable_balance
-
-HOURS_PER_YEAR = Decimal(8760)
 
 
 def transfer(

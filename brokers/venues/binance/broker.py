@@ -47,7 +47,11 @@ _log = logging.getLogger("margind.brokers")
 
 
 class UsdmBroker(CcxtBroker[RawPicture]):
-    """A USD-M futures account: single-asset or multi-assets, one-way or hedge, cross and isolated."""
+    """A USD-M futures account: single-asset or multi-assets, one-way or hedge, cross and isolated.
+
+    It shows no debt and no borrow rate: no signed call of USD-M states one, and a wallet that went negative
+    in multi-assets mode is no loan but waits to be exchanged (auto-exchange).
+    """
 
     profile = USDM
     outcomes = BINANCE

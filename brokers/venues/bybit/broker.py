@@ -26,6 +26,7 @@ from brokers.outcomes import BYBIT
 from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
+from brokers.venues.bybit.borrowing import read_borrow_rates
 from brokers.venues.bybit.contracts import Category, category_of
 from brokers.venues.bybit.envelope import next_cursor, rows_of, time_of
 from brokers.venues.bybit.keys import read_permissions
@@ -134,6 +135,10 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
             symbol: read_tiers([row for row in rows_of(answer, "risk limit") if row.get("symbol") == symbol])
             for symbol, answer in zip(wanted, answers, strict=True)
         }
+
+    async def load_borrow_rates(self, read: Read) -> Mapping[str, Decimal]:
+        """Read what borrowing each coin costs, all of them at once."""
+        return read_borrow_rates(await read("privateGetV5AccountCollateralInfo"))
 
     async def gather(self, read: Read) -> UnifiedAnswers:
         """Read wallet and position lists together, then what the wallet says was missing.

@@ -27,6 +27,7 @@ from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
 from brokers.venues.okx import cancelling, wallet
 from brokers.venues.okx.account import account_mode, key_permissions, read_config
+from brokers.venues.okx.borrowing import read_borrow_rates
 from brokers.venues.okx.envelope import SUCCESS, row_of, rows_of
 from brokers.venues.okx.markets import INSTRUMENT_TYPES, read_instruments
 from brokers.venues.okx.orders import (
@@ -92,6 +93,10 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
     async def load_permissions(self, read: Read) -> KeyPermissions:
         """Read what the key may do."""
         return key_permissions(read_config(await read("privateGetAccountConfig", cost=4)))
+
+    async def load_borrow_rates(self, read: Read) -> Mapping[str, Decimal]:
+        """Read what borrowing each currency costs, all of them at once."""
+        return read_borrow_rates(await read("privateGetAccountInterestRate", cost=4))
 
     async def gather(self, read: Read) -> RawSnapshot:
         """Read balance and positions; each is one answer over all currencies and instrument types."""

@@ -8,7 +8,7 @@ from brokers.numbers import ZERO, plain
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.figures import ACCOUNT_POOL, AccountFigures, CoinFigures, PositionFigures
 from brokers.sandbox.instrument import Instrument
-from brokers.sandbox.spec import MarginPool
+from brokers.sandbox.spec import Asset, MarginPool
 from brokers.sandbox.wire.base import Wire
 from brokers.sandbox.wire.bybit.listing import (
     Listing,
@@ -121,6 +121,18 @@ class AccountDesk:
                     **totals,
                     "coin": coins,
                 }
+            ]
+        }
+
+    def collateral(self, asked: Parameters, account: str) -> Result:
+        """Answer `account/collateral-info`: what each coin counts for, and what borrowing it costs."""
+        wanted = asked.text("currency")
+        owed = {coin.currency: coin.liability for coin in self._engine.figures(account).coins}
+        return {
+            "list": [
+                _terms(asset, owed.get(asset.name, ZERO))
+                for asset in self._engine.spec.assets
+                if wanted in {None, asset.name}
             ]
         }
 
@@ -240,6 +252,25 @@ def _totals(figures: AccountFigures) -> dict[str, str]:
 
 def _is_there(coin: CoinFigures) -> bool:
     return any((coin.wallet_balance, coin.liability, coin.interest, coin.unrealized_pnl))
+
+
+def _terms(asset: Asset, owed: Decimal) -> dict[str, Any]:
+    return {
+        "currency": asset.name,
+        "hourlyBorrowRate": plain(asset.hourly_borrow_rate),
+        "maxBorrowingAmount": "1000000",
+        "freeBorrowingLimit": "0",
+        "freeBorrowAmount": "0",
+        "borrowAmount": amount(owed),
+        "otherBorrowAmount": "0",
+        "availableToBorrow": "1000000",
+        "borrowable": True,
+        "borrowUsageRate": "0",
+        "marginCollateral": True,
+        "collateralSwitch": True,
+        "collateralRatio": plain(asset.collateral_ratio),
+        "freeBorrowingAmount": "",
+    }
 
 
 def _coin(coin: CoinFigures, *, isolated: bool) -> dict[str, Any]:

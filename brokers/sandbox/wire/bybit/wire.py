@@ -65,6 +65,7 @@ class BybitWire(Wire):
             self._read("user/query-api", account.api_key),
             self._read("account/info", account.info),
             self._read("account/wallet-balance", account.wallet),
+            self._read("account/collateral-info", account.collateral),
             self._read("position/list", account.positions),
             self._read("order/realtime", orders.realtime),
             self._read("order/history", orders.history),

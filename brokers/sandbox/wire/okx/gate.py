@@ -19,6 +19,7 @@ LIMITS: Mapping[str, int] = {
     "/api/v5/account/balance": 10,
     "/api/v5/account/positions": 10,
     "/api/v5/account/config": 5,
+    "/api/v5/account/interest-rate": 5,
     "/api/v5/account/set-leverage": 40,
     "/api/v5/trade/order": 60,
     "/api/v5/trade/batch-orders": 300,

@@ -190,6 +190,17 @@ class Statement:
             "uplLiab": "0" if pooled else "",
         }
 
+    def interest_rate(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `account/interest-rate`: per hour, of one currency or of all."""
+        del account
+        wanted = request.query.get("ccy", "")
+        rows = [
+            {"ccy": asset.name, "interestRate": figure(asset.hourly_borrow_rate)}
+            for asset in self._engine.spec.assets
+            if wanted in {"", asset.name}
+        ]
+        return success(rows)
+
     @staticmethod
     def _isolated_usd(coin: CoinFigures) -> Decimal:
         return (coin.isolated_wallet + coin.isolated_unrealized_pnl) * coin.usd_price

@@ -55,6 +55,7 @@ class OkxWire(Wire):
             "account/balance": self._statement.balance,
             "account/positions": self._statement.positions,
             "account/config": self._statement.config,
+            "account/interest-rate": self._statement.interest_rate,
             "trade/order": self._trade.order,
             "trade/orders-pending": self._trade.pending,
             "trade/orders-history": self._trade.history,
