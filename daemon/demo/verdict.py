@@ -12,7 +12,7 @@ from rich.table import Table
 from brokers.sandbox.history import Actor, Filled, LiquidationStarted, Transferred
 from database.records import Intent
 
-ALARMED = frozenset({"critical", "liquidation"})
+OUT_OF_DANGER = frozenset({"safe", "warning"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class AccountVerdict:
         return (
             self.guarded.liquidations == 0
             and self.last.get("protection") == "protected"
-            and self.last.get("level") not in ALARMED
+            and self.last.get("level") in OUT_OF_DANGER
         )
 
     @property
@@ -121,7 +121,8 @@ def print_verdicts(
     liquidated = sum(verdict.alone.liquidations > 0 for verdict in verdicts)
     console.print(
         f"Every account was protected. Alone, the venues liquidated {liquidated} of {len(verdicts)}. "
-        f"margind's {len(orders)} orders cost {cost:,.0f} USD and left {saved:,.0f} USD more."
+        f"margind's {len(orders)} orders cost {cost:,.0f} USD "
+        f"and left {abs(saved):,.0f} USD {'more' if saved >= 0 else 'less'}."
     )
 
 
