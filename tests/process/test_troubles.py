@@ -1,8 +1,9 @@
 """What stands in the way of a start, and what does not: keys, endpoints, state directories, databases."""
 
 import asyncio
-import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -244,11 +245,6 @@ def test_a_venue_that_hangs_delays_neither_its_own_alarm_nor_another_account(
     [
         ("file", "File exists"),
         ("file/below", "Not a directory"),
-        pytest.param(
-            "sealed/below",
-            "Permission denied",
-            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere"),
-        ),
         ("/proc/margind", "No such file or directory"),
     ],
 )
@@ -256,11 +252,67 @@ def test_a_state_directory_that_cannot_be_used_is_one_line(
     workshop: Workshop, bybit: Account, tmp_path: Path, state: str, why: str
 ) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / "sealed").mkdir(mode=0o500)
     config = workshop.configuration(workshop.sandbox(bybit), state=state)
     done = workshop.run("run", "--config", str(config))
     assert done.process.returncode == 1
     assert done.stderr == f"margind: state_dir: state directory {tmp_path / state} cannot be used: {why}\n"
+
+
+AS_ANYONE = """\
+import ctypes, os, sys
+DROP, DAC_OVERRIDE, DAC_READ_SEARCH = 24, 1, 2
+for capability in (DAC_OVERRIDE, DAC_READ_SEARCH) if os.geteuid() == 0 else ():
+    if ctypes.CDLL(None).prctl(DROP, capability, 0, 0, 0):
+        sys.exit(99)
+os.execv(sys.executable, [sys.executable, "-m", "daemon", *sys.argv[1:]])
+"""
+"""Runs margind as a user to whom permissions apply: to root too, as the owner it is."""
+
+
+def run_as_anyone(*arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(  # noqa: S603 - margind itself
+        [sys.executable, "-c", AS_ANYONE, *arguments], capture_output=True, text=True, check=False, timeout=30
+    )
+    if done.returncode == 99:
+        pytest.skip("this root may not give up its rights over files")
+    return done
+
+
+@pytest.mark.parametrize(
+    ("state", "files_mode", "why"),
+    [
+        ("state", None, ": state directory {state} cannot be used: Permission denied"),
+        ("state/below", None, ": state directory {state} cannot be used: Permission denied"),
+        ("state", 0o400, ": state directory {state} cannot be used: Permission denied"),
+        (
+            "state",
+            0o600,
+            " {state}: journal: attempt to write a readonly database (SQLITE_READONLY_DIRECTORY)",
+        ),
+    ],
+    ids=["empty", "cannot be made", "used before", "used before, files writable"],
+)
+def test_a_read_only_state_directory_is_one_line_and_is_left_as_it_was(
+    workshop: Workshop, bybit: Account, state: str, files_mode: int | None, why: str
+) -> None:
+    sandbox = workshop.sandbox(bybit)
+    folder = workshop.folder / "state"
+    if files_mode is None:
+        folder.mkdir()
+    else:
+        assert workshop.guard(sandbox).terminate() == 0
+        for file in folder.iterdir():
+            file.chmod(files_mode)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    folder.chmod(0o500)
+    try:
+        done = run_as_anyone("run", "--config", str(workshop.configuration(sandbox, state=state)))
+    finally:
+        folder.chmod(0o700)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert done.stderr == f"margind: state_dir{why.format(state=workshop.folder / state)}\n"
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
 def test_a_second_daemon_over_one_state_directory_ends_in_one_line(
