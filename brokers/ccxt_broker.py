@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from brokers.answers import Reply
 from brokers.budget import boot_seconds
+from brokers.doors import NotSent
 from brokers.errors import BrokerError, MalformedAnswer
 from brokers.hooks import Ack, CancelBatch, Raw, Read, RowResult, SnapshotContext, VenueHooks
 from brokers.interest import BorrowRates
@@ -304,6 +305,9 @@ class CcxtBroker(VenueHooks[Raw]):
         try:
             with parsing("borrow rates"):
                 rates = await self.load_borrow_rates(self.transport.read_aside)
+        except NotSent:
+            self._borrow_rates.take_back()
+            return
         except BrokerError as error:
             _log.debug("%s: no borrow rates: %s", self.account_id, error)
         self._borrow_rates.learn(rates, boot_seconds())

@@ -50,6 +50,10 @@ class BorrowRates:
         self._asked_at = now
         return True
 
+    def take_back(self) -> None:
+        """Count the last time as not asked: nothing was sent."""
+        self._asked_at = float("-inf")
+
     def learn(self, rates: Mapping[str, Decimal], now: float) -> None:
         """Take what the venue stated; currencies it left out have no rate."""
         self._rates = dict(rates)

@@ -132,12 +132,16 @@ class Transport:
         alone, and one that is not will be told to the next poll too.
 
         Raises:
+            NotSent: there was no room, and nothing was asked.
             BrokerError: there is no payload.
         """
         request, door = Request(call=call, params=params, cost=cost), self._polling
         try:
             async with asyncio.timeout(self.read_deadline_s):
-                await self._make_room(request, 0.0, protective=False)
+                try:
+                    await self._make_room(request, 0.0, protective=False)
+                except RateLimited as error:
+                    raise NotSent(str(error)) from None
                 headers = self.profile.extra_headers(call, None)
                 answer = await door.ask(request, window_ms=door.window_ms, headers=headers)
             judgement = judge(self.profile, answer)

@@ -64,6 +64,14 @@ def test_a_venue_is_asked_when_there_is_debt_and_once_an_hour() -> None:
     assert not rates.ask(OWING, 2 * HOUR - 0.1)
 
 
+def test_what_was_not_sent_was_not_asked() -> None:
+    rates = BorrowRates()
+    assert rates.ask(OWING, 0.0)
+    rates.take_back()
+    assert rates.ask(OWING, 1.0)
+    assert not rates.ask(OWING, HOUR)
+
+
 def test_only_a_debt_with_a_stated_rate_has_one() -> None:
     rates = BorrowRates()
     rates.learn({"USDT": D("0.05"), "BTC": D("0.01"), "ETH": D("0.02")}, 0.0)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from brokers.errors import BrokerError, ClockRefused, NotSupported, RateLimited, VenueUnavailable
+from brokers.doors import NotSent
+from brokers.errors import BrokerError, ClockRefused, NotSupported, VenueUnavailable
 from brokers.profile import BudgetRules, BudgetScope
 from brokers.transport import Transport
 
@@ -77,7 +78,7 @@ async def test_without_room_in_the_budget_it_is_not_asked_at_all(open_transport:
     for _ in range(6):
         await transport.read(POSITIONS)
     started = time.perf_counter()
-    with pytest.raises(RateLimited, match="our own request budget"):
+    with pytest.raises(NotSent, match="our own request budget"):
         await transport.read_aside(RATES)
     assert time.perf_counter() - started < 0.15
     assert PATH not in venue.paths()

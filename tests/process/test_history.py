@@ -16,6 +16,7 @@ from database.tables import deliveries, margin_history
 
 Workshop = Any
 Daemon = Any
+Sandbox = Any
 Account = dict[str, Any]  # the types live in conftest
 
 COLUMNS = (
@@ -35,6 +36,9 @@ COLUMNS = (
 )
 OWED = {"debit_balance", "interest_rate", "daily_interest_cost"}
 """Where nothing is borrowed and the venue states no rate, these are unknown, never invented."""
+
+HOURLY = Decimal("0.0000091324200913")
+"""What the sandbox's venues state for USDT: 8 % a year."""
 
 IN_HISTORY = {"episode_began": "episode_began", "episode_ended": "episode_ended"}
 """Episodes have a name of their own in the history, where the journal tells of them."""
@@ -112,6 +116,53 @@ def test_a_run_is_in_the_sqlite_history(workshop: Workshop, bybit: Account, okx:
         engine.dispose()
     assert (daemon.state_dir / "history.db").stat().st_mode & 0o777 == 0o600
     assert daemon.state_dir.stat().st_mode & 0o777 == 0o700
+
+
+def backed_by_bitcoin(account: Account, **more: object) -> Account:
+    """Hold no dollars: what is lost in them is owed. It falls as the account did."""
+    (position,) = account["positions"]
+    held = {**position, "quantity": "1.82"}
+    return {**account, "wallets": {"BTC": "0.5"}, "positions": [held], **more}
+
+
+def wait_for_cycles(daemon: Daemon, sandbox: Sandbox, count: int) -> None:
+    """Wait until every account has had so many more."""
+    for _ in range(count):
+        mark = daemon.mark()
+        for row in sandbox.accounts:
+            daemon.until(event="cycle", account=row["id"], since=mark)
+
+
+def test_a_debt_is_in_the_history_with_what_it_costs(
+    workshop: Workshop, bybit: Account, okx: Account
+) -> None:
+    sandbox = workshop.sandbox(backed_by_bitcoin(bybit), backed_by_bitcoin(okx, mode="multi_currency"))
+    daemon = workshop.guard(sandbox)
+    for broker in sandbox.endpoints:
+        sandbox.venue(broker).move("0.8668")
+    for row in sandbox.accounts:
+        daemon.until(event="episode_ended", account=row["id"])
+    wait_for_cycles(daemon, sandbox, 2)  # the rate is asked for beside the first picture after the episode
+    for broker in sandbox.endpoints:
+        sandbox.venue(broker).move("1.02")
+    wait_for_cycles(daemon, sandbox, 2)
+    assert daemon.terminate() == 0
+    engine = history_engine(history_url("sqlite", daemon.state_dir))
+    try:
+        now = datetime.now(UTC)
+        for row in sandbox.accounts:
+            samples = margin_between(engine, row["id"], now - timedelta(minutes=5), now)
+            assert {name for name in COLUMNS if getattr(samples[-1], name) is None} == set()
+            coins = sandbox.venue_of(row["id"]).truth(row["id"])["coins"]
+            (owed,) = (Decimal(coin["liability"]) for coin in coins if coin["liability"] != "0")
+            assert abs(samples[-1].debit_balance - owed) < Decimal("1e-8")
+            assert abs(samples[-1].interest_rate - HOURLY * 24 * 365) < Decimal("1e-18")
+            a_day = samples[-1].debit_balance * HOURLY * 24
+            assert abs(samples[-1].daily_interest_cost - a_day) < Decimal("1e-18")
+            assert samples[0].debit_balance == 0
+            assert samples[0].interest_rate is None
+    finally:
+        engine.dispose()
 
 
 @pytest.mark.postgres

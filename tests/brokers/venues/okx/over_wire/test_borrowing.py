@@ -103,6 +103,20 @@ async def test_it_is_asked_once_an_hour_however_many_pictures(
     assert len(asked(server)) == 2
 
 
+async def test_without_room_in_the_budget_it_is_asked_with_a_later_picture(
+    server: SandboxServer, open_at: Open
+) -> None:
+    broker = await open_at(server, "debtor")
+    ledger, now = broker.transport._budget.ledger, boot_seconds()
+    share = ledger.rules.capacity * (1 - ledger.rules.reserve)
+    ledger.spend(share - ledger._polls.used(now) - 5, now)  # a picture costs 4, the rates 4 more
+    assert usdt(await broker.fetch_snapshot()).debt == Decimal(2000)
+    await asyncio.gather(*broker._aside)
+    assert asked(server) == []
+    assert usdt(await the_second_picture(broker)).interest_rate == Decimal("0.0876")
+    assert asked(server) == ["debtor"]
+
+
 async def test_who_owes_nothing_is_not_asked_for(server: SandboxServer, open_at: Open) -> None:
     for name in ("multi", "futures"):
         later = await the_second_picture(await open_at(server, name))
