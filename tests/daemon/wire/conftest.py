@@ -109,6 +109,11 @@ class Cell:
 
     # --- what the venue has and got
 
+    @property
+    def contract_size(self) -> Decimal:
+        """How much BTC one of the venue's order units is."""
+        return self.engine.instrument(self.symbol).contract_size
+
     def held(self) -> Decimal:
         """The signed BTC held, in base units."""
         rows = self.engine.figures(self.name).positions
@@ -128,9 +133,9 @@ class Cell:
         ]
         return [spec for spec in specs if spec.client_id]
 
-    def asked(self, path: str) -> int:
-        """How many requests of ours came for a path."""
-        return sum(one == path for _, one, _ in self.server.received)
+    def asked(self, method: str, path: str) -> int:
+        """How many such requests came."""
+        return sum(request[:2] == (method, path) for request in self.server.received)
 
     def resting(self) -> set[str]:
         return {order.order_id for order in self.engine.open_orders(self.name)}
