@@ -49,8 +49,8 @@ _log = logging.getLogger("margind.brokers")
 class UsdmBroker(CcxtBroker[RawPicture]):
     """A USD-M futures account: single-asset or multi-assets, one-way or hedge, cross and isolated.
 
-    It shows no debt and no borrow rate: no signed call of USD-M states one, and a wallet that went negative
-    in multi-assets mode is no loan but waits to be exchanged (auto-exchange).
+    It shows no debt and no borrow rate: no documented call of USD-M futures states one, not even of a wallet
+    that went negative in multi-assets mode and waits to be exchanged.
     """
 
     profile = USDM
