@@ -21,10 +21,11 @@ from config.schema import Settings
 from daemon.errors import EXIT_CONFIG, EXIT_FAILURE, EXIT_OK
 from daemon.history import database_url
 from daemon.logs import Scrubber, configure
-from daemon.opening import Account, objection_to, open_accounts, secrets_of
+from daemon.opening import Account, open_accounts, secrets_of
 from daemon.policies import mode_of, policy_of
 from daemon.recording import percent
 from daemon.risk.assessment import Assessment, assess
+from daemon.vetting import objection_to
 from database.engine import shown
 
 PATIENCE_S = 30.0
@@ -36,12 +37,13 @@ WIDTH = 200
 class Report:
     """What one account answered. `trouble` is why it could not be checked to the end.
 
-    `answered`: the venue did answer, if only to refuse.
+    `answered`: the venue did answer, if only to refuse. `key_trouble` is why `permissions` are not known.
     """
 
     account: Account
     clock: ClockOffset | None = None
     permissions: KeyPermissions | None = None
+    key_trouble: str | None = None
     snapshot: AccountSnapshot | None = None
     assessment: Assessment | None = None
     trouble: str | None = None
@@ -105,10 +107,13 @@ async def _ask(settings: Settings, account: Account) -> Report:
         clock = await broker.measure_clock()
     except BrokerError:
         clock = None  # the venue's time call is optional; the table says "unknown"
+    permissions = key_trouble = None
     try:
         permissions = await broker.fetch_permissions()
     except NotSupported:
-        permissions = None
+        key_trouble = "this venue cannot say"
+    except BrokerError as error:
+        key_trouble = str(error)
     objection = objection_to(account.settings, permissions) if permissions else None
     snapshot = await broker.fetch_snapshot()
     assessment = assess(snapshot, policy_of(settings, account.settings), broker.venue_now(), None)
@@ -116,6 +121,7 @@ async def _ask(settings: Settings, account: Account) -> Report:
         account=account,
         clock=clock,
         permissions=permissions,
+        key_trouble=key_trouble,
         snapshot=snapshot,
         assessment=assessment,
         objection=objection,
@@ -185,6 +191,11 @@ def _lines(report: Report) -> list[str]:
         lines.append(report.objection)
     if report.trouble is not None:
         lines.append(f"account {name}: {report.trouble}")
+    if report.key_trouble is not None:
+        lines.append(
+            f"account {name}: what its key may do is not known ({report.key_trouble}); "
+            "make sure at the venue that it cannot withdraw"
+        )
     if report.permissions is not None:
         if report.permissions.can_trade is False:
             lines.append(f"account {name}: its key cannot trade; margind can only watch it")

@@ -4,16 +4,17 @@ import asyncio
 from dataclasses import dataclass
 
 from brokers.errors import NotSupported, Unauthorized, VenueUnavailable
-from brokers.models import AccountId, KeyPermissions
+from brokers.models import AccountId
 from brokers.port import Broker
 from brokers.registry import BrokerSpec, Credentials, open_broker
-from config.accounts import WITHDRAWAL_WORDS, AccountSettings
+from config.accounts import AccountSettings
 from config.resolution import ResolvedCredentials, ResolvedSecrets
 from config.schema import Settings
 from daemon.cycle import Guarded
 from daemon.errors import ConfigurationFault
 from daemon.policies import mode_of, policy_of
 from daemon.topup import TopUpCaps
+from daemon.vetting import KeyVetting
 
 PATIENCE_S = 2.0
 """How long a caller waits for an account to connect before it counts as unreachable for the time being."""
@@ -33,6 +34,7 @@ class Preparation:
     def __init__(self, settings: AccountSettings, broker: Broker) -> None:
         self._settings = settings
         self._broker = broker
+        self._vetting = KeyVetting(settings, broker)
         self._task: asyncio.Task[None] | None = None
 
     async def __call__(self) -> None:
@@ -52,19 +54,14 @@ class Preparation:
         task.result()
 
     def cancel(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way, and ask about the key no more."""
+        self._vetting.cancel()
         if self._task is not None:
             self._task.cancel()
 
     async def _prepare(self) -> None:
         await self._broker.connect()
-        if not self._broker.capabilities.key_permissions:
-            return
-        try:
-            permissions = await self._broker.fetch_permissions()
-        except NotSupported:
-            return  # the venue's test environments cannot say
-        objection = objection_to(self._settings, permissions)
+        objection = await self._vetting.objection()
         if objection is not None:
             raise KeyRefused(objection, code="permissions")
 
@@ -137,15 +134,3 @@ def secrets_of(secrets: ResolvedSecrets) -> tuple[str, ...]:
         for secret in (credentials.api_key, credentials.secret, credentials.password)
     ]
     return tuple(secret.reveal() for secret in (*held, secrets.database_password) if secret is not None)
-
-
-def objection_to(account: AccountSettings, permissions: KeyPermissions) -> str | None:
-    """Return why a key must not be used, in one line; `None`: it may."""
-    if permissions.can_withdraw and not account.allow_withdrawal_key:
-        return (
-            f"account {account.id}: its API key can withdraw; make one that cannot, "
-            f'or write allow_withdrawal_key: "{WITHDRAWAL_WORDS}"'
-        )
-    if permissions.can_read is False:
-        return f"account {account.id}: its API key cannot read; give it the read permission"
-    return None

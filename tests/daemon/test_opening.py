@@ -29,12 +29,12 @@ from daemon.opening import (
     KeyRefused,
     Preparation,
     guarded_of,
-    objection_to,
     open_accounts,
     secrets_of,
     spec_of,
 )
 from daemon.risk.policy import Mode
+from daemon.vetting import ASK_AGAIN_S, ASK_DAILY_S, objection_to
 
 Desk = Any  # the fixture's type lives in conftest
 D = Decimal
@@ -124,6 +124,50 @@ async def test_a_key_that_can_withdraw_is_taken_where_the_words_are_written(
 async def test_a_venue_that_cannot_say_what_a_key_may_do_is_trusted(desk: Desk) -> None:
     desk.venue.mishaps.fail_read(NotSupported("demo"), call="fetch_permissions")
     await opened(desk).prepare()
+
+
+def test_a_venue_that_does_not_say_what_a_key_may_do_is_asked_again_while_the_account_is_guarded(
+    virtual: asyncio.Runner, open_desk: Callable[..., Desk], log: io.StringIO
+) -> None:
+    desk = open_desk(loop=virtual.get_loop())
+    desk.venue.mishaps.fail_read(VenueUnavailable("no such path"), call="fetch_permissions", times=2)
+    prepare = opened(desk).prepare
+
+    async def scenario() -> None:
+        await prepare()
+        for asked, pause in [(1, 0), (2, ASK_AGAIN_S), (3, ASK_AGAIN_S), (3, ASK_AGAIN_S), (4, ASK_DAILY_S)]:
+            await asyncio.sleep(pause + 0.5)
+            assert desk.line.log.count("fetch_permissions") == asked
+        prepare.cancel()
+        await asyncio.sleep(2 * ASK_DAILY_S)
+        assert desk.line.log.count("fetch_permissions") == 4
+
+    virtual.run(scenario())
+    assert log.getvalue().count("key_unknown") == 2
+    assert "key_objectionable" not in log.getvalue()
+
+
+def test_a_key_that_learns_to_withdraw_under_way_is_an_alarm(
+    virtual: asyncio.Runner,
+    open_desk: Callable[..., Desk],
+    venue_of: Callable[..., Any],
+    spec: Callable[..., Any],
+    log: io.StringIO,
+) -> None:
+    engine = venue_of(spec("desk", permissions=Permissions(can_withdraw=True)))
+    desk = open_desk(engine=engine, account="desk", loop=virtual.get_loop())
+    desk.venue.mishaps.fail_read(VenueUnavailable("not now"), call="fetch_permissions")
+    prepare = opened(desk).prepare
+
+    async def scenario() -> None:
+        await prepare()
+        assert "key_objectionable" not in log.getvalue()
+        await asyncio.sleep(ASK_AGAIN_S + 1)
+        prepare.cancel()
+
+    virtual.run(scenario())
+    assert "key_objectionable" in log.getvalue()
+    assert "can withdraw" in log.getvalue()
 
 
 class Unable(SandboxBroker):

@@ -141,3 +141,15 @@ def test_a_check_sends_nothing_and_leaves_nothing(workshop: Workshop, bybit: Acc
     assert workshop.run("check", "--config", str(workshop.configuration(sandbox))).process.returncode == 0
     assert sandbox.venue("bybit").history() == before
     assert not (workshop.folder / "state").exists()
+
+
+def test_a_venue_that_does_not_say_what_a_key_may_do_is_checked_all_the_same(
+    workshop: Workshop, bybit: Account
+) -> None:
+    sandbox = workshop.sandbox(bybit)
+    sandbox.venue("bybit").fault("http_500", path="/v5/user/query-api")
+    done = workshop.run("check", "--config", str(workshop.configuration(sandbox)))
+    assert done.process.returncode == 0, done.stdout
+    (row,) = rows_in(done.stdout)
+    assert (row["reachable"], row["key"], row["level"]) == ("yes", "unknown", "SAFE")
+    assert "what its key may do is not known" in done.stdout
