@@ -6,43 +6,146 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.process
 
+Json = Any
+Shape = Any  # names, lists and types, nested as the line is
+
 ROOT = Path(__file__).parents[2]
 
 
-def figures_of(value: object, path: str = "") -> Iterator[tuple[str, float]]:
-    """Every number in a JSON value, with where it stands."""
+ROWS_OF_A_COMMIT = 6
+PATIENCE_MS = 15_000
+
+REACTION: Shape = {
+    "broker": str,
+    "p50_ms": float,
+    "p99_ms": float,
+    "worst_ms": float,
+    "episodes": int,
+    "missed": int,
+}
+SHAPE: Shape = {
+    "cycles": [
+        {
+            "broker": str,
+            "positions": int,
+            "ratio": {"median": float, "low": float, "high": float, "count": int},
+            "margind_ms": float,
+            "ccxt_ms": float,
+            "accounts_per_core": int,
+        }
+    ],
+    "memory": [{"broker": str, "margind_kb": float, "ccxt_kb": float}],
+    "reactions": {
+        "venues": [REACTION],
+        "together": REACTION,
+        "idle_p50_ms": float,
+        "idle_p99_ms": float,
+    },
+    "durability": {
+        "commit_p50_ms": float,
+        "commit_p99_ms": float,
+        "fsync_p50_ms": float,
+        "fsync_p99_ms": float,
+        "commits": int,
+        "carried_rows": int,
+        "carried_per_s": float,
+    },
+    "log_line_ms": float,
+}
+"""Every figure of the line, which a dashboard may read."""
+
+
+def shape_of(value: object) -> Shape:
     match value:
         case dict():
-            for name, item in value.items():
-                yield from figures_of(item, f"{path}.{name}")
+            return {name: shape_of(item) for name, item in value.items()}
         case list():
-            for number, item in enumerate(value):
-                yield from figures_of(item, f"{path}[{number}]")
-        case int() | float():
-            yield path, value
+            return [shape_of(item) for item in value]
+        case _:
+            return type(value)
 
 
-def test_every_figure_of_the_smallest_round_is_there_and_above_zero(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.bench", "--smallest", "--folder", str(tmp_path)]
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.CompletedProcess[str]]:
+    """The smallest round, once; it leaves nothing behind."""
+    folder = tmp_path_factory.mktemp("bench")
+    command = [sys.executable, "-m", "tests.bench", "--smallest", "--folder", str(folder)]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    run = subprocess.run(  # noqa: S603 - our own
+    yield subprocess.run(  # noqa: S603 - our own
         command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100
     )
-    assert run.returncode == 0, run.stderr
+    assert list(folder.iterdir()) == []
 
-    *tables, line = run.stdout.splitlines()
-    figures = dict(figures_of(json.loads(line)))
-    assert {path for path, value in figures.items() if value <= 0} == {
-        ".reactions.venues[0].missed",
-        ".reactions.together.missed",
-    }
-    assert figures[".reactions.together.episodes"] == 1
-    assert figures[".cycles[0].ratio.count"] == 2
+
+@pytest.fixture
+def figures(run: subprocess.CompletedProcess[str]) -> Json:
+    """The last line, which is for machines."""
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def test_the_last_line_holds_every_figure_and_no_other(figures: Json) -> None:
+    assert shape_of(figures) == SHAPE
+
+
+def test_the_effort_of_the_smallest_round_is_what_was_measured(figures: Json) -> None:
+    (cycle,), (memory,), (reaction,) = (
+        figures["cycles"],
+        figures["memory"],
+        figures["reactions"]["venues"],
+    )
+    assert (cycle["broker"], cycle["positions"], cycle["ratio"]["count"]) == ("bybit", 2, 2)
+    assert (memory["broker"], reaction["broker"]) == ("bybit", "bybit")
+    assert (reaction["episodes"], reaction["missed"]) == (1, 0)
+    assert figures["durability"]["commits"] == 5
+    assert figures["durability"]["carried_rows"] == 5 * ROWS_OF_A_COMMIT + 10
+
+
+def test_the_figures_of_a_cycle_agree_with_one_another(figures: Json) -> None:
+    (cycle,) = figures["cycles"]
+    ratio, quotient = cycle["ratio"], cycle["margind_ms"] / cycle["ccxt_ms"]
+    assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
+    # of two rounds the tenths lie a tenth inside; a quotient of sums lies between the quotients
+    reach = (ratio["high"] - ratio["low"]) / 1.6 + 1e-9
+    assert abs(quotient - ratio["median"]) <= reach
+    assert 0 < figures["log_line_ms"] < cycle["margind_ms"]
+    assert cycle["accounts_per_core"] == int(2000 / (cycle["margind_ms"] + figures["log_line_ms"]))
+
+
+def test_the_figures_of_a_distribution_are_in_order(figures: Json) -> None:
+    reactions, durability = figures["reactions"], figures["durability"]
+    for time in (*reactions["venues"], reactions["together"]):
+        assert 0 < time["p50_ms"] <= time["p99_ms"] <= time["worst_ms"] < PATIENCE_MS
+    assert 0 < reactions["idle_p50_ms"] <= reactions["idle_p99_ms"]
+    assert 0 < durability["commit_p50_ms"] <= durability["commit_p99_ms"]
+    assert 0 < durability["fsync_p50_ms"] <= durability["fsync_p99_ms"]
+    assert durability["carried_per_s"] > 0
+    assert all(row[side] > 0 for row in figures["memory"] for side in ("margind_kb", "ccxt_kb"))
+
+
+def test_one_venue_together_is_that_venue(figures: Json) -> None:
+    (venue,), together = figures["reactions"]["venues"], figures["reactions"]["together"]
+    assert together == {**venue, "broker": "all"}
+
+
+def test_a_person_sees_the_same_figures(run: subprocess.CompletedProcess[str], figures: Json) -> None:
+    cells = [line.replace("│", " ").split() for line in run.stdout.splitlines() if line.startswith("│")]
+    (cycle,), (memory,) = figures["cycles"], figures["memory"]
+    assert [row[0] for row in cells] == ["bybit", "bybit", "bybit", "all", "journal", "the"]
+    assert cells[0][-3:] == [
+        f"{cycle['margind_ms']:.2f}",
+        f"{cycle['ccxt_ms']:.2f}",
+        str(cycle["accounts_per_core"]),
+    ]
+    assert cells[1][-2:] == [f"{memory['margind_kb']:.0f}", f"{memory['ccxt_kb']:.0f}"]
+    assert cells[2][1:] == cells[3][1:]
+    assert cells[3][1] == f"{figures['reactions']['together']['p50_ms']:.1f}"
+    assert cells[4][-3] == f"{figures['durability']['commit_p50_ms']:.2f}"
+    assert cells[5][-3] == f"{figures['durability']['fsync_p50_ms']:.2f}"
     assert "Traceback" not in run.stderr
-    assert any("bybit" in row for row in tables)
-    assert list(tmp_path.iterdir()) == []
