@@ -253,7 +253,10 @@ class CcxtBroker(VenueHooks[Raw]):
 
     async def _read_markets(self) -> Mapping[Symbol, MarketRules]:
         with parsing("market rules"):
-            return await self.load_markets(Reader(self.transport, deadline_s=SLOW_DEADLINE_S))
+            markets = await self.load_markets(Reader(self.transport, deadline_s=SLOW_DEADLINE_S))
+        if not markets:
+            raise MalformedAnswer("market rules: not one instrument could be read")
+        return markets
 
     async def _read_mode(self, reader: Reader) -> AccountMode:
         with parsing("account mode"):

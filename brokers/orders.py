@@ -23,7 +23,9 @@ class OrderBook(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOrder:
-    """An order that rests at the venue. `quantity` is what is left of it; `None` for "close the position".
+    """An order that rests at the venue.
+
+    `quantity` is what is left of it; `None` for "close the position", and where the venue does not say.
 
     `kind` is the venue's own word for its type or algo book, needed to cancel it.
     """

@@ -14,7 +14,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 
 from brokers.answers import Answer, ForeignAnswer, Judgement, Reply, judge, pause_of
 from brokers.budget import boot_seconds, shared_budget
-from brokers.clock import SAMPLES, Sample, VenueClock
+from brokers.clock import SAMPLES, Sample, VenueClock, date_ms_of
 from brokers.doors import Door, NotSent, check_endpoint
 from brokers.errors import (
     Banned,
@@ -117,6 +117,7 @@ class Transport:
                 try:
                     return await self._read(request, limit, protective=protective)
                 except ClockRefused:
+                    self._clock.refused()
                     await asyncio.shield(self._start_measuring())
                     return await self._once(request, limit, protective=protective)
         except TimeoutError:
@@ -256,6 +257,7 @@ class Transport:
             message = self._redactor.text(str(failure))
             failure = self._labelled(call, failure)
             if isinstance(failure, ClockRefused):
+                self._clock.refused()
                 self._start_measuring()
         return Reply(
             payload=judgement.payload,
@@ -303,7 +305,8 @@ class Transport:
         """Measure the venue's clock: median of five samples, half the round trip as error.
 
         Raises:
-            BrokerError: the venue's time call did not answer; signing goes on as before.
+            BrokerError: the venue's time call did not answer, or with a time nothing else speaks for;
+                signing goes on as before.
         """
         return await asyncio.shield(self._start_measuring())
 
@@ -328,7 +331,10 @@ class Transport:
                 if isinstance(error, RateLimited) or len(samples) == 0:
                     break
         if samples:
-            return self._clock.adopt(samples)
+            try:
+                return self._clock.adopt(samples)
+            except MalformedAnswer as error:
+                failure = self._labelled(self.profile.time_call, error)
         self._clock.failed()
         raise failure or VenueUnavailable("no time sample")
 
@@ -345,7 +351,8 @@ class Transport:
             judgement = self._judge(answer, asked_at)
             if judgement.error is None:
                 venue_ms = self.profile.read_time(judgement.payload)
-                return Sample(sent=sent, received=received, venue_ms=venue_ms)
+                date_ms = date_ms_of(answer.headers)
+                return Sample(sent=sent, received=received, venue_ms=venue_ms, date_ms=date_ms)
             failure = judgement.error
         except TimeoutError:
             failure = VenueUnavailable("no answer")

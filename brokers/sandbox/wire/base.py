@@ -138,9 +138,9 @@ class Wire(ABC):
         """Return a successful `payload` of `path` with one fault in it.
 
         Kinds: `empty_positions` (no position rows), `zero_equity` (equity and margin balance zero), `nan`
-        (one margin figure becomes "NaN"), `missing_field` (one margin figure is left out),
-        `stale_timestamp` (every venue timestamp ten minutes back). A payload the kind does not concern is
-        returned as it is.
+        (a figure that the answer is read for becomes "NaN"), `missing_field` (something that the answer
+        cannot do without is left out), `stale_timestamp` (every venue timestamp ten minutes back). A payload
+        the kind does not concern is returned as it is.
         """
 
     def usage_headers(self, used: float) -> Mapping[str, str]:

@@ -231,8 +231,10 @@ class UsdmBroker(CcxtBroker[RawPicture]):
                 await read("sapiGetAssetTransfer", {**params, "current": page})
             )
             rows += found
-            if len(rows) >= total or not found:
+            if len(rows) >= total:
                 return wallet.find_transfer(rows, client_id, currency, amount, earliest)
+            if not found:
+                raise MalformedAnswer(f"{len(rows)} transfers where {total} are due")
         raise MalformedAnswer("more transfers than can be read")
 
 

@@ -9,7 +9,7 @@ from brokers.errors import MalformedAnswer
 from brokers.fields import mapping_from, rows_from
 from brokers.hooks import Ack, CancelBatch, RowResult
 from brokers.models import OrderSide, Symbol
-from brokers.numbers import ZERO, decimal_from, decimal_or_none, plain
+from brokers.numbers import ZERO, decimal_or_none, plain
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.profile import Request
 
@@ -23,6 +23,9 @@ TRIGGER_TYPES = frozenset(
 
 CLOSING = frozenset({("LONG", "SELL"), ("SHORT", "BUY")})
 """(positionSide, side) of orders that can only reduce: in hedge mode `reduceOnly` is never set."""
+
+LEGS = frozenset({"LONG", "SHORT"})
+FLAGS = frozenset({"true", "false"})
 
 SIDES = MappingProxyType({"BUY": OrderSide.BUY, "SELL": OrderSide.SELL})
 
@@ -112,15 +115,16 @@ def read_open_algo_orders(payload: object) -> tuple[OpenOrder, ...]:
 def _open_order(row: Mapping[str, Any]) -> OpenOrder:
     kind = str(row.get("type") or "")
     price = decimal_or_none(row.get("price"))
-    filled = decimal_or_none(row.get("executedQty")) or ZERO
+    asked, filled = decimal_or_none(row.get("origQty")), decimal_or_none(row.get("executedQty"))
+    left = None if asked is None or filled is None else asked - filled
     return OpenOrder(
         order_id=str(row["orderId"]),
         client_order_id=row.get("clientOrderId"),
         symbol=Symbol(row["symbol"]),
         side=_side(row),
-        quantity=None if _closes_all(row) else decimal_from(row.get("origQty")) - filled,
+        quantity=None if _closes_all(row) else left,
         price=price or None,
-        reduce_only=_only_reduces(row),
+        reduce_only=_only_reduces(row, waits=kind in TRIGGER_TYPES),
         book=OrderBook.TRIGGER if kind in TRIGGER_TYPES else OrderBook.ACTIVE,
         kind=kind,
     )
@@ -133,9 +137,9 @@ def _open_algo_order(row: Mapping[str, Any]) -> OpenOrder:
         client_order_id=row.get("clientAlgoId"),
         symbol=Symbol(row["symbol"]),
         side=_side(row),
-        quantity=None if _closes_all(row) else decimal_from(row.get("quantity")),
+        quantity=None if _closes_all(row) else decimal_or_none(row.get("quantity")),
         price=price or None,
-        reduce_only=_only_reduces(row),
+        reduce_only=_only_reduces(row, waits=True),
         book=OrderBook.TRIGGER,
         kind=ALGO,
     )
@@ -152,14 +156,26 @@ def _closes_all(row: Mapping[str, Any]) -> bool:
     return _flag(row, "closePosition")
 
 
-def _only_reduces(row: Mapping[str, Any]) -> bool:
-    """Tell whether an order can do nothing but reduce; a missing flag is not taken for one."""
-    sides = (str(row.get("positionSide")), str(row.get("side")))
-    return _flag(row, "reduceOnly") or _closes_all(row) or sides in CLOSING
+def _only_reduces(row: Mapping[str, Any], *, waits: bool) -> bool:
+    """Tell whether an order can do nothing but reduce; a missing flag is not taken for one.
+
+    Raises:
+        MalformedAnswer: it waits for a price, and is the owner's protection or not by a flag that is missing.
+    """
+    leg, side = str(row.get("positionSide")), str(row.get("side"))
+    if _closes_all(row) or (leg, side) in CLOSING:
+        return True
+    if waits and leg not in LEGS and _flag_word(row, "reduceOnly") not in FLAGS:
+        raise MalformedAnswer("a conditional order without reduceOnly")
+    return _flag(row, "reduceOnly")
 
 
 def _flag(row: Mapping[str, Any], name: str) -> bool:
-    return str(row.get(name)).lower() == "true"
+    return _flag_word(row, name) == "true"
+
+
+def _flag_word(row: Mapping[str, Any], name: str) -> str:
+    return str(row.get(name)).lower()
 
 
 def cancel_batches(orders: Sequence[OpenOrder]) -> tuple[CancelBatch, ...]:

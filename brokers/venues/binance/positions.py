@@ -208,11 +208,12 @@ def _margin_mode(
 
 
 def _initial_margin(fields: Fields) -> Decimal | None:
-    """Return what the position alone binds; `initialMargin` of a row includes the symbol's open orders."""
+    """Return what the position alone binds; `initialMargin` of a row includes the symbol's open orders.
+
+    Source: Binance docs, Position Information V3.
+    """
     alone = fields.optional("positionInitialMargin")
     if alone is not None:
         return alone
-    with_orders = fields.required("initialMargin")
-    if with_orders is None:
-        return None
-    return with_orders - (fields.optional("openOrderInitialMargin") or ZERO)
+    with_orders, orders = fields.required("initialMargin"), fields.required("openOrderInitialMargin")
+    return None if with_orders is None or orders is None else with_orders - orders

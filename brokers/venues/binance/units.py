@@ -56,14 +56,16 @@ def account_unit(
     ):
         detail = f"{len(holdings)} positions, but totalMaintMargin is {maintenance}"
         fields.find(FindingCode.INCONSISTENT, detail)
+    equity, available = fields.required("totalMarginBalance"), fields.required("availableBalance")
+    _note_gone_equity(fields, equity, available)
     return RiskUnit(
         key=ACCOUNT_UNIT,
         kind=UnitKind.ACCOUNT,
         currency="USD",
-        margin_equity=fields.required("totalMarginBalance"),
+        margin_equity=equity,
         initial_margin=fields.required("totalInitialMargin"),
         maintenance_margin=maintenance,
-        available_margin=fields.required("availableBalance"),
+        available_margin=available,
         wallet_balance=fields.optional("totalWalletBalance"),
         unrealized_pnl=fields.optional("totalUnrealizedProfit"),
     )
@@ -117,6 +119,12 @@ def collaterals(
     return tuple(found)
 
 
+def _note_gone_equity(fields: Fields, equity: Decimal | None, available: Decimal | None) -> None:
+    """Find equity of zero or less beside margin that is still available: one of the two is damaged."""
+    if equity is not None and equity <= 0 and available is not None and available > 0:
+        fields.find(FindingCode.INCONSISTENT, f"{available} is available out of an equity of {equity}")
+
+
 def _holds_anything(row: Mapping[str, Any]) -> bool:
     """Tell whether any margin figure of an asset is not zero; a damaged one counts as something."""
     ignored: list[Finding] = []
@@ -146,14 +154,16 @@ def _currency_unit(
     _check_maintenance(fields, positions, cross)
     if isolated:
         return _cross_only_unit(asset, fields, cross)
+    equity, available = fields.required("marginBalance"), fields.required("availableBalance")
+    _note_gone_equity(fields, equity, available)
     return RiskUnit(
         key=asset,
         kind=UnitKind.CURRENCY,
         currency=asset,
-        margin_equity=fields.required("marginBalance"),
+        margin_equity=equity,
         initial_margin=fields.required("initialMargin"),
         maintenance_margin=fields.required("maintMargin"),
-        available_margin=fields.required("availableBalance"),
+        available_margin=available,
         wallet_balance=fields.optional("walletBalance"),
         unrealized_pnl=fields.optional("unrealizedProfit"),
     )
@@ -168,14 +178,17 @@ def _cross_only_unit(asset: str, fields: Fields, cross: Sequence[Position]) -> R
     wallet, pnl = fields.required("crossWalletBalance"), fields.required("crossUnPnl")
     orders = fields.required("openOrderInitialMargin")
     initial = _sum(position.initial_margin for position in cross)
+    equity = None if wallet is None or pnl is None else wallet + pnl
+    available = fields.required("availableBalance")
+    _note_gone_equity(fields, equity, available)
     return RiskUnit(
         key=asset,
         kind=UnitKind.CURRENCY,
         currency=asset,
-        margin_equity=None if wallet is None or pnl is None else wallet + pnl,
+        margin_equity=equity,
         initial_margin=None if initial is None or orders is None else initial + orders,
         maintenance_margin=_sum(position.maintenance_margin for position in cross) if cross else None,
-        available_margin=fields.required("availableBalance"),
+        available_margin=available,
         wallet_balance=wallet,
         unrealized_pnl=pnl,
         measures=BOTH_MEASURES if cross else frozenset({Measure.UTILIZATION}),

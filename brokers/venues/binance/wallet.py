@@ -6,6 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from brokers.errors import MalformedAnswer
 from brokers.fields import mapping_from, rows_from
 from brokers.models import KeyPermissions
 from brokers.numbers import ZERO, NumberError, decimal_from, decimal_or_none, plain, time_from_ms
@@ -86,20 +87,34 @@ def transfer_rows(payload: object) -> tuple[Sequence[Mapping[str, Any]], int]:
     )
 
 
+def _asset_of(row: Mapping[str, Any]) -> str:
+    asset = row.get("asset")
+    if not isinstance(asset, str) or not asset:
+        raise MalformedAnswer("the transfer history: a row without its asset")
+    return asset.upper()
+
+
 def find_transfer(
     rows: Iterable[Mapping[str, Any]], client_id: str, currency: str, amount: Decimal, since: datetime
 ) -> TransferReport | None:
     """Find a transfer in the history by asset, amount and time; the earliest one since `since` counts.
 
     The venue keeps no client id, so an equal transfer by another hand in the same seconds is taken for ours.
+
+    Raises:
+        MalformedAnswer: a row does not say of what asset it is, or the only equal one is from before the time
+            that was asked for: either could be ours.
+        NumberError: amount or time of a row of the asset are missing or damaged.
     """
     matching = [
         (time_from_ms(row.get("timestamp")), row)
         for row in rows
-        if str(row.get("asset")).upper() == currency and decimal_from(row.get("amount")) == amount
+        if _asset_of(row) == currency and decimal_from(row.get("amount")) == amount
     ]
     candidates = sorted((pair for pair in matching if pair[0] >= since), key=lambda pair: pair[0])
     if not candidates:
+        if matching:
+            raise MalformedAnswer("the transfer history reaches back further than was asked for")
         return None
     row = candidates[0][1]
     return TransferReport(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from brokers.errors import MalformedAnswer
 from brokers.hooks import Ack
 from brokers.models import OrderSide, Side, Symbol
-from brokers.numbers import decimal_from, decimal_or_none, plain
+from brokers.numbers import decimal_or_none, plain
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.venues.bybit.contracts import Category, category_of
 from brokers.venues.bybit.envelope import Row, positive_or_none, result_of, text_or_none
@@ -118,7 +118,9 @@ def read_open_order(row: Row, category: Category) -> OpenOrder:
     only reduce, as `reduceOnly` ones.
 
     Raises:
-        MalformedAnswer: id, symbol or side are not there.
+        MalformedAnswer: id, symbol or side are not there; or it waits for a price, and is the owner's
+            protection or not by a flag that is missing.
+        NumberError: its quantity is damaged.
     """
     order_id, symbol = text_or_none(row, "orderId"), text_or_none(row, "symbol")
     side = SIDES.get(row.get("side") or "")
@@ -127,17 +129,17 @@ def read_open_order(row: Row, category: Category) -> OpenOrder:
     stop = row.get("stopOrderType") or ""
     waits = row.get("orderStatus") == "Untriggered" or stop not in NO_STOP
     order_filter = SPOT_FILTERS.get(stop, "StopOrder") if waits else "Order"
-    left = decimal_or_none(row.get("leavesQty"))
-    if left is None:
-        left = decimal_from(row.get("qty"))
+    reduces = row.get("reduceOnly") is True or row.get("closeOnTrigger") is True
+    if waits and not reduces and category is not Category.SPOT and row.get("reduceOnly") is not False:
+        raise MalformedAnswer("open orders: a conditional order without reduceOnly")
     return OpenOrder(
         order_id=order_id,
         client_order_id=text_or_none(row, "orderLinkId"),
         symbol=Symbol(symbol),
         side=side,
-        quantity=left or None,
+        quantity=decimal_or_none(row.get("leavesQty")) or None,
         price=positive_or_none(row, "price"),
-        reduce_only=row.get("reduceOnly") is True or row.get("closeOnTrigger") is True,
+        reduce_only=reduces,
         book=OrderBook.TRIGGER if waits else OrderBook.ACTIVE,
         kind=KIND_SEPARATOR.join((category, order_filter, row.get("orderType") or "")),
     )

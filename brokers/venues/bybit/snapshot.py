@@ -152,8 +152,10 @@ def _account_unit(wallet: Wallet, findings: list[Finding]) -> RiskUnit:
 
 
 def _rate_contradicts(rate: Decimal | None, part: Decimal | None, whole: Decimal | None) -> bool:
-    if not rate or part is None or whole is None or whole <= 0:
+    if not rate or part is None or whole is None:
         return False  # "0" is also what rounding makes of a small rate, so it says nothing
+    if whole <= 0:
+        return 0 < rate < ONE and part > 0
     return rate < min(part / whole, ONE) - RATE_ROUNDING
 
 
@@ -173,23 +175,24 @@ def _currency_unit(currency: str, coin: Coin | None, findings: list[Finding]) ->
     """Build a settle coin's unit in isolated margin: how much of its wallet is tied up.
 
     Used is position and order margin plus what spot orders lock; available is the wallet balance less that
-    and less any bonus. The PnL belongs to the positions' own units: here equity is the wallet balance alone.
+    and less any bonus. The PnL belongs to the positions' own units: here equity is the wallet balance alone;
+    what is tied up was taken out of it and still counts in it, so there cannot be more of it than nothing.
 
     Source: Bybit docs, Wallet Stream (derivatives available balance in isolated margin).
     """
-    wallet_balance = position_margin = order_margin = None
-    locked = bonus = ZERO
+    wallet_balance = used = available = None
     if coin is not None:
-        wallet_balance, locked, bonus = coin.wallet_balance, coin.locked or ZERO, coin.bonus or ZERO
-        position_margin, order_margin = coin.position_margin, coin.order_margin
-    used = available = None
-    if position_margin is not None and order_margin is not None:
-        used = position_margin + order_margin + locked
-    if used is not None and wallet_balance is not None:
-        available = wallet_balance - used - bonus
+        wallet_balance = coin.wallet_balance
+        if coin.position_margin is not None and coin.order_margin is not None and coin.locked is not None:
+            used = coin.position_margin + coin.order_margin + coin.locked
+        if used is not None and wallet_balance is not None and coin.bonus is not None:
+            available = wallet_balance - used - coin.bonus
     if available is None:
-        detail = f"no wallet balance, position margin or order margin of {currency}"
+        detail = f"no wallet balance, bonus, locked amount, position margin or order margin of {currency}"
         findings.append(Finding(code=FindingCode.TOTALS_MISSING, detail=detail, unit=currency))
+    if used and wallet_balance is not None and wallet_balance <= 0:
+        detail = f"{used} {currency} is tied up out of a wallet balance of {wallet_balance}"
+        findings.append(Finding(code=FindingCode.INCONSISTENT, detail=detail, unit=currency))
     return RiskUnit(
         key=currency,
         kind=UnitKind.CURRENCY,

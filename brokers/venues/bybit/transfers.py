@@ -66,10 +66,13 @@ def find_transfer(
     """Return the report of the transfer with our id among `rows`, `None` when it is not there.
 
     Raises:
-        MalformedAnswer: the transfer with our id is of another coin or amount.
+        MalformedAnswer: the transfer with our id is of another coin or amount, or a row has no id at all: it
+            could be ours.
         NumberError: its amount is absent or damaged.
     """
     transfer_id = transfer_uuid(client_id)
+    if any(text_or_none(row, "transferId") is None for row in rows):
+        raise MalformedAnswer("transfer lookup: a row without its id")
     row = next((row for row in rows if row.get("transferId") == transfer_id), None)
     if row is None:
         return None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from brokers.errors import MalformedAnswer
 from brokers.models import AccountMode, KeyPermissions, MarginMode, PositionMode
 from brokers.venues.okx.envelope import row_of
 
@@ -30,6 +31,8 @@ LABELS = {
 
 LEVELS = {label: level for level, label in LABELS.items()}
 
+PERMISSIONS = frozenset({"read_only", "trade", "withdraw"})
+
 POSITION_MODES = {"net_mode": PositionMode.ONE_WAY, "long_short_mode": PositionMode.HEDGE}
 
 
@@ -37,7 +40,7 @@ POSITION_MODES = {"net_mode": PositionMode.ONE_WAY, "long_short_mode": PositionM
 class AccountConfig:
     """What `account/config` says. `level` and `position_mode` are `None` for a word we do not know.
 
-    `permissions` are OKX's own (`read_only`, `trade`, `withdraw`), `None` where it states none; `ip_bound` is
+    `permissions` are OKX's own words, `None` where it states none of those we know; `ip_bound` is
     `None` where it does not say to which addresses the key is bound.
     """
 
@@ -57,19 +60,25 @@ def read_config(payload: object) -> AccountConfig:
     raw = row_of(payload, "account/config")
     raw_level = str(raw.get("acctLv") or "")
     perm, ip = raw.get("perm"), raw.get("ip")
-    words = [word.strip() for word in perm.split(",")] if isinstance(perm, str) else []
+    words = {word.strip() for word in perm.split(",")} if isinstance(perm, str) else set()
     return AccountConfig(
         level=AccountLevel(raw_level) if raw_level in set(AccountLevel) else None,
         raw_level=raw_level,
         position_mode=POSITION_MODES.get(str(raw.get("posMode") or "")),
-        permissions=frozenset(word for word in words if word) or None,
+        permissions=frozenset(words) if words & PERMISSIONS else None,
         ip_bound=bool(ip.strip()) if isinstance(ip, str) else None,
     )
 
 
 def account_mode(config: AccountConfig) -> AccountMode:
-    """Return the mode in our words; in futures and multi-currency mode positions choose cross or isolated."""
-    label = LABELS[config.level] if config.level else f"acctLv {config.raw_level or 'missing'}"
+    """Return the mode in our words; in futures and multi-currency mode positions choose cross or isolated.
+
+    Raises:
+        MalformedAnswer: the answer names no account level.
+    """
+    if not config.raw_level:
+        raise MalformedAnswer("account/config: no acctLv")
+    label = LABELS[config.level] if config.level else f"acctLv {config.raw_level}"
     return AccountMode(
         label=label,
         margin_mode=MarginMode.PORTFOLIO if config.level is AccountLevel.PORTFOLIO else None,

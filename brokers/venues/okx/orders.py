@@ -27,9 +27,12 @@ STATES: Mapping[str, OrderState] = MappingProxyType(
 CLOSING_LEGS = frozenset({("long", OrderSide.SELL), ("short", OrderSide.BUY)})
 """In long/short mode an order against its leg can only reduce; OKX knows no reduce-only flag there."""
 
+LEGS = frozenset({"long", "short"})
+FLAGS = frozenset({"true", "false"})
+
 
 def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
-    """Read a row of `trade/orders-pending`; without a filled size all of it counts as left.
+    """Read a row of `trade/orders-pending`.
 
     Raises:
         MalformedAnswer: it names no order, instrument or side.
@@ -41,7 +44,7 @@ def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
         client_order_id=str(row.get("clOrdId") or "") or None,
         symbol=Symbol(_text(row, "instId")),
         side=_side(row),
-        quantity=size if size is None or filled is None else size - filled,
+        quantity=None if size is None or filled is None else size - filled,
         price=decimal_or_none(row.get("px")),
         reduce_only=_can_only_reduce(row),
         book=OrderBook.ACTIVE,
@@ -55,9 +58,13 @@ def read_algo_order(row: Mapping[str, Any]) -> OpenOrder:
     An order by `closeFraction` has no size: it closes the position, whatever that is when it triggers.
 
     Raises:
-        MalformedAnswer: it names no order, instrument or side.
+        MalformedAnswer: it names no order, instrument or side, or is the owner's protection or not by a flag
+            that is missing.
         NumberError: a figure is damaged.
     """
+    reduces = _can_only_reduce(row) or bool(row.get("closeFraction"))
+    if not reduces and row.get("posSide") not in LEGS and _flag_word(row) not in FLAGS:
+        raise MalformedAnswer("an algo order without reduceOnly")
     return OpenOrder(
         order_id=_text(row, "algoId"),
         client_order_id=str(row.get("algoClOrdId") or "") or None,
@@ -65,7 +72,7 @@ def read_algo_order(row: Mapping[str, Any]) -> OpenOrder:
         side=_side(row),
         quantity=decimal_or_none(row.get("sz")),
         price=decimal_or_none(row.get("triggerPx") or row.get("slTriggerPx") or row.get("tpTriggerPx")),
-        reduce_only=_can_only_reduce(row) or bool(row.get("closeFraction")),
+        reduce_only=reduces,
         book=OrderBook.TRIGGER,
         kind=_text(row, "ordType"),
     )
@@ -145,4 +152,8 @@ def _side(row: Mapping[str, Any]) -> OrderSide:
 
 def _can_only_reduce(row: Mapping[str, Any]) -> bool:
     """Tell whether an order can only reduce. OKX writes the flag as text, and as a boolean in requests."""
-    return str(row.get("reduceOnly")).lower() == "true" or (row.get("posSide"), _side(row)) in CLOSING_LEGS
+    return _flag_word(row) == "true" or (row.get("posSide"), _side(row)) in CLOSING_LEGS
+
+
+def _flag_word(row: Mapping[str, Any]) -> str:
+    return str(row.get("reduceOnly")).lower()

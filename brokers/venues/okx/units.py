@@ -98,7 +98,8 @@ def _currency_unit(name: str, row: Mapping[str, Any], book: Book, findings: list
 def _cross_equity(name: str, fields: Fields, equity: Decimal | None, book: Book) -> Decimal | None:
     """Return `eq` without what cross positions cannot use: isolated margin with its PnL, and trading bots.
 
-    In OKX's balance sample `eq` is cash + PnL + `stgyEq`, and `availEq` is what is not frozen of it.
+    In OKX's balance sample `eq` is cash + PnL + `stgyEq`, and `availEq` is what is not frozen of it. Where no
+    bot runs and no position is isolated, neither need be stated.
     """
     isolated, bots = fields.optional("isoEq"), fields.optional("stgyEq")
     if isolated is None and _holds_isolated(name, book):
@@ -168,7 +169,7 @@ def _total(fields: Fields, name: str) -> Decimal | None:
 def _venue_ratio(fields: Fields, equity: Decimal | None, *, must_be_stated: bool) -> Decimal | None:
     """Turn `mgnRatio` (high is safe, 1 is liquidation) around, so that 1 is reached from below.
 
-    A ratio of zero or less goes with equity of zero or less, which speaks for itself.
+    A ratio of zero or less goes with equity of zero or less, which speaks for itself; neither comes alone.
     """
     ratio = fields.optional("mgnRatio")
     if ratio is None:
@@ -176,6 +177,8 @@ def _venue_ratio(fields: Fields, equity: Decimal | None, *, must_be_stated: bool
             fields.find(FindingCode.TOTALS_MISSING, "mgnRatio is not stated though positions are open")
         return None
     if ratio > 0:
+        if equity is not None and equity <= 0:
+            fields.find(FindingCode.INCONSISTENT, f"mgnRatio is {ratio} with an equity of {equity}")
         return ONE / ratio
     if equity is None or equity > 0:
         fields.find(FindingCode.INCONSISTENT, f"mgnRatio is {ratio} with an equity of {equity}")

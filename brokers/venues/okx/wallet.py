@@ -5,7 +5,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from brokers.errors import MalformedAnswer
-from brokers.numbers import ZERO, decimal_from, floor_to_step, plain
+from brokers.numbers import ZERO, decimal_from, decimal_or_none, floor_to_step, plain
 from brokers.orders import TransferReport, Verdict
 from brokers.profile import Json, Request
 from brokers.venues.okx.envelope import rows_of
@@ -62,6 +62,7 @@ def read_transfer_state(
 
     Raises:
         MalformedAnswer: another transfer's row, or a state OKX does not document.
+        NumberError: the amount is damaged.
     """
     rows = rows_of(payload, "asset/transfer-state")
     if not rows:
@@ -69,6 +70,9 @@ def read_transfer_state(
     row = rows[0]
     if row.get("clientId") not in (None, "", client_id) or row.get("ccy") not in (None, currency):
         raise MalformedAnswer("asset/transfer-state: the row of another transfer")
+    stated = decimal_or_none(row.get("amt"))
+    if stated not in (None, floor_to_step(amount, FINEST)):
+        raise MalformedAnswer("asset/transfer-state: a transfer of another amount")
     verdict = TRANSFER_STATES.get(str(row.get("state") or ""))
     if verdict is None:
         raise MalformedAnswer(f"asset/transfer-state: unknown state {row.get('state')!r}")

@@ -1,29 +1,36 @@
 """One account of every kind, at a sandbox of every venue, seen through its real adapter."""
 
+import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from brokers.ccxt_broker import CcxtBroker
+from brokers.errors import BrokerError
 from brokers.models import (
     AccountId,
     AccountSnapshot,
     MarginMode,
+    Measure,
     OrderSide,
     Position,
     PositionMode,
+    RiskUnit,
     Side,
     Symbol,
+    UnitKind,
 )
 from brokers.orders import ClientOrderId, ReduceOrder
 from brokers.registry import PRODUCTS, BrokerSpec, Credentials, open_broker
 from brokers.sandbox.catalogue import ASSETS
 from brokers.sandbox.engine import Engine
+from brokers.sandbox.faults import GATEWAY, Fault, FaultKind
 from brokers.sandbox.figures import PositionFigures
 from brokers.sandbox.orders import Order, OrderSpec, OrderType, TimeInForce, Trigger
 from brokers.sandbox.scenarios import calm
@@ -40,6 +47,9 @@ from brokers.sandbox.venues import VENUES
 
 AHEAD_MS = 7_000
 """How far the sandbox's clock is ahead of ours: nothing works unless it is measured."""
+
+FAULT_MS = {FaultKind.SLOW: 30, FaultKind.EXECUTED_LATE: 300, FaultKind.CLOCK_SKEW: 60_000}
+ROUNDING = Decimal("0.0002")
 
 KEY, SECRET, PASSWORD = "conformance-key-0001", "conformance-secret-0001", "conformance-pass"
 BTC, ETH = "BTC-USDT", "ETH-USDT"
@@ -156,6 +166,118 @@ class Station:
         """Return what was executed under a client id, in engine units."""
         return sum((order.filled for order in self.orders_of(client_id)), Decimal(0))
 
+    def flaws(self, snapshot: AccountSnapshot) -> list[str]:
+        """Name every figure of a snapshot that is not the engine's own."""
+        held = {(self.pair(p.symbol), p.side) for p in snapshot.positions}
+        wrong = [] if held == self.exposure().keys() else [f"positions are {sorted(held)}"]
+        if all(unit.kind is UnitKind.ISOLATED_POSITION for unit in snapshot.units):
+            wrong.append("no unit for the wallet")
+        rows = [(str(unit.key), unit, self._truth_of_unit(snapshot, unit)) for unit in snapshot.units]
+        rows += [
+            (f"{p.symbol} {p.side}", p, self._truth_of_position(p))
+            for p in snapshot.positions
+            if (self.pair(p.symbol), p.side) in self.exposure()
+        ]
+        for name, row, truth in rows:
+            for figure, true in truth.items():
+                seen = getattr(row, figure)
+                if seen is None or abs(seen - true) > ROUNDING * max(abs(true), Decimal(1)):
+                    wrong.append(f"{name}: {figure} is {seen}, not {true}")
+        return wrong
+
+    def _truth_of_unit(self, snapshot: AccountSnapshot, unit: RiskUnit) -> dict[str, Decimal]:
+        figures = self.engine.figures(self.account)
+        if unit.kind is UnitKind.CURRENCY and self.case.margin_mode is MarginMode.ISOLATED:
+            coin = figures.coin(unit.currency)
+            used = coin.wallet_balance - coin.available
+            return {
+                "margin_equity": coin.wallet_balance,
+                "initial_margin": used,
+                "available_margin": coin.available,
+            }
+        key = "account" if unit.kind is UnitKind.ACCOUNT else unit.currency
+        if unit.kind is UnitKind.ISOLATED_POSITION:
+            [position] = snapshot.positions_of(unit.key)
+            row = self.truth(position)
+            if row is None:
+                return {}
+            key = row.pool
+        pool = figures.pool(key)
+        truth = {"margin_equity": pool.margin_balance, "initial_margin": pool.initial_margin}
+        if unit.kind is UnitKind.ISOLATED_POSITION:
+            truth["initial_margin"] = self._margin_of(row)
+        if Measure.MAINTENANCE in unit.measures:
+            truth["maintenance_margin"] = pool.maintenance_margin
+        if Measure.UTILIZATION in unit.measures:
+            truth["available_margin"] = pool.available
+        return truth
+
+    def _truth_of_position(self, position: Position) -> dict[str, Decimal]:
+        row = self.truth(position)
+        size = self.engine.instrument(row.symbol).contract_size
+        truth = {
+            "quantity": row.quantity / size,
+            "entry_price": row.entry_price,
+            "mark_price": row.mark_price,
+            "notional": row.notional,
+            "unrealized_pnl": row.unrealized_pnl,
+        }
+        if self.case.mode != "portfolio":  # there margins are the account's, and no position has its own
+            truth |= {"initial_margin": self._margin_of(row), "maintenance_margin": row.maintenance_margin}
+        return truth
+
+    def _margin_of(self, row: PositionFigures) -> Decimal:
+        """Return what ties a position down: at OKX an isolated one keeps what it was given."""
+        given = row.margin_mode is MarginMode.ISOLATED and self.case.broker == "okx"
+        return row.isolated_wallet if given else row.initial_margin
+
+    # --- trouble
+
+    def trouble(self, kind: FaultKind, *, executes: bool = False, path: str = "/") -> None:
+        """Set a fault, and do not wait long where no good answer will come."""
+        silent = kind in {FaultKind.HANG, FaultKind.EXECUTED_LATE}
+        hopeless = kind in GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED}
+        self.broker.transport.read_deadline_s = 0.3 if hopeless else 3.0
+        self.broker.transport.write_deadline_s = 0.15 if silent else 2.5
+        once = 1 if kind is FaultKind.OUTSIDER_TRADES else None
+        account = self.account if kind is FaultKind.OUTSIDER_TRADES else None
+        self.server.faults.set(
+            Fault(
+                kind=kind,
+                path=path,
+                account=account,
+                count=once,
+                ms=FAULT_MS.get(kind, 0),
+                executes=executes,
+            )
+        )
+
+    async def calm(self) -> None:
+        """Take the faults back, let what is late arrive, and lift whatever pause they led to."""
+        late = any(fault.kind is FaultKind.EXECUTED_LATE for fault in self.server.faults.active.values())
+        self.server.faults.clear()
+        await asyncio.sleep(FAULT_MS[FaultKind.EXECUTED_LATE] / 1000 if late else 0)
+        transport = self.broker.transport
+        transport.read_deadline_s, transport.write_deadline_s = 5.0, 2.5
+        transport._budget.ledger._banned_until = transport._budget.ledger._paused_until = 0.0
+
+    async def told(self, answer: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever was asked for
+        """Return what a call says, or the error it raises."""
+        try:
+            return await answer
+        except BrokerError as error:
+            return error
+
+    async def rest(self) -> None:
+        """Wait until the adapter has learned all that it reads aside."""
+        while self.broker._aside:
+            await asyncio.gather(*self.broker._aside)
+
+    @property
+    def venue_ms(self) -> int:
+        """The clock by which the venue judges now."""
+        return self.server.wire.now_ms + self.server.faults.skew_ms()
+
     # --- what a daemon does
 
     async def snapshot(self) -> AccountSnapshot:
@@ -215,9 +337,15 @@ def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 
 
+@pytest.fixture(params=list(FaultKind))
+def kind(request: pytest.FixtureRequest) -> FaultKind:
+    """Every fault."""
+    return request.param
+
+
 @pytest.fixture
-async def station(case: Case) -> AsyncIterator[Station]:
-    """A connected adapter at a calm venue whose clock is ahead of ours."""
+async def strange(case: Case) -> AsyncIterator[Station]:
+    """An adapter that has not connected yet, at a calm venue whose clock is ahead of ours."""
     played = VENUES[case.broker]
     spec = SandboxSpec(
         instruments=played.instruments,
@@ -239,6 +367,24 @@ async def station(case: Case) -> AsyncIterator[Station]:
             )
         )
         assert isinstance(broker, CcxtBroker)
-        await broker.connect()
         yield Station(case, engine, server, broker)
         await broker.aclose()
+
+
+@pytest.fixture
+async def station(strange: Station) -> Station:
+    """A connected adapter at a calm venue whose clock is ahead of ours."""
+    await strange.broker.connect()
+    return strange
+
+
+@pytest.fixture
+async def settled(station: Station) -> Station:
+    """A station with a profit, a loss and an order of each book, whose adapter has learned all it can."""
+    station.engine.move_price("BTC", Decimal("0.98"))
+    station.engine.move_price("ETH", Decimal("0.97"))
+    station.place(BTC, OrderSide.BUY, "0.01", price="50000", leg=Side.LONG)
+    station.place(BTC, OrderSide.SELL, "0.1", trigger="40000", reduce_only=True, leg=Side.LONG)
+    await station.snapshot()
+    await station.rest()
+    return station

@@ -7,8 +7,31 @@ from typing import Any
 
 from brokers.numbers import ZERO
 from brokers.sandbox.wire.binance.listing import money
+from brokers.sandbox.wire.vitals import Vital
 
 ACCOUNT, RISK = "/fapi/v3/account", "/fapi/v3/positionRisk"
+
+VITALS: Mapping[str, Vital] = MappingProxyType(
+    {
+        RISK: Vital(damaged=("maintMargin",), missing=("markPrice",)),
+        "/fapi/v1/time": Vital(damaged=("serverTime",), missing=("serverTime",)),
+        "/fapi/v1/exchangeInfo": Vital(
+            at=("symbols", "filters"), damaged=("tickSize", "stepSize"), missing=("tickSize", "stepSize")
+        ),
+        "/fapi/v1/premiumIndex": Vital(damaged=("markPrice",), missing=("markPrice",)),
+        "/fapi/v1/accountConfig": Vital(damaged=("multiAssetsMargin",), missing=("multiAssetsMargin",)),
+        "/fapi/v1/openOrders": Vital(damaged=("origQty",), missing=("executedQty", "reduceOnly")),
+        "/fapi/v1/openAlgoOrders": Vital(damaged=("quantity",), missing=("reduceOnly",)),
+        "/fapi/v1/order": Vital(damaged=("executedQty",), missing=("clientOrderId",)),
+        "/sapi/v1/account/apiRestrictions": Vital(
+            damaged=("enableWithdrawals",), missing=("enableWithdrawals",)
+        ),
+        "/sapi/v1/asset/get-funding-asset": Vital(damaged=("free",), missing=("free",)),
+        "/sapi/v1/asset/transfer": Vital(at=("rows",), damaged=("amount",), missing=("asset",)),
+    }
+)
+"""What each answer cannot do without, beside the account's own figures."""
+
 TEN_MINUTES_MS = 600_000
 TIMES = frozenset({"updateTime", "time", "serverTime", "E", "T", "timestamp"})
 EQUITY = ("totalMarginBalance", "totalWalletBalance", "marginBalance", "walletBalance", "crossWalletBalance")
@@ -17,7 +40,12 @@ EQUITY = ("totalMarginBalance", "totalWalletBalance", "marginBalance", "walletBa
 def deform(kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
     """Return `payload` with the fault `kind` in it, or as it is where the fault does not concern it."""
     spoil = KINDS.get(kind)
-    return payload if spoil is None else spoil(path, copy.deepcopy(payload))
+    if spoil is None:
+        return payload
+    spoilt = spoil(path, copy.deepcopy(payload))
+    if path in VITALS:
+        VITALS[path].spoil(kind, spoilt)
+    return spoilt
 
 
 def _empty_positions(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON

@@ -1,11 +1,46 @@
 """Good answers with one thing wrong in them, as venues have been seen to give them."""
 
+from collections.abc import Mapping
 from copy import deepcopy
+from types import MappingProxyType
 from typing import Any
+
+from brokers.sandbox.wire.vitals import Vital
 
 POSITIONS = "/v5/position/list"
 WALLET = "/v5/account/wallet-balance"
 TEN_MINUTES_MS = 600_000
+
+_ORDER = Vital(
+    at=("result", "list"), damaged=("leavesQty", "cumExecQty"), missing=("reduceOnly", "orderLinkId")
+)
+
+VITALS: Mapping[str, Vital] = MappingProxyType(
+    {
+        POSITIONS: Vital(at=("result", "list"), damaged=("positionMM",), missing=("positionMM",)),
+        "/v5/market/instruments-info": Vital(
+            at=("result", "list", "lotSizeFilter"), damaged=("qtyStep",), missing=("qtyStep",)
+        ),
+        "/v5/account/info": Vital(at=("result",), damaged=("marginMode",), missing=("marginMode",)),
+        "/v5/order/realtime": _ORDER,
+        "/v5/order/history": _ORDER,
+        "/v5/user/query-api": Vital(at=("result", "permissions"), damaged=("Wallet",), missing=("Wallet",)),
+        "/v5/asset/transfer/query-account-coins-balance": Vital(
+            at=("result", "balance"), damaged=("transferBalance",), missing=("transferBalance",)
+        ),
+        "/v5/asset/transfer/query-inter-transfer-list": Vital(
+            at=("result", "list"), damaged=("amount",), missing=("transferId",)
+        ),
+    }
+)
+"""What each answer cannot do without, beside the wallet's own figures."""
+
+TIME = "/v5/market/time"
+TIME_VITALS = (
+    Vital(damaged=("time",), missing=("time",)),
+    Vital(at=("result",), damaged=("timeNano", "timeSecond"), missing=("timeNano", "timeSecond")),
+)
+"""The clock is told twice over."""
 
 EQUITY = ("totalEquity", "totalMarginBalance", "totalWalletBalance", "totalAvailableBalance")
 
@@ -17,20 +52,14 @@ def deform(kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSO
     payload = deepcopy(payload)
     if kind == "stale_timestamp":
         payload["time"] -= TEN_MINUTES_MS
-    elif path == POSITIONS:
-        _deform_positions(kind, payload["result"])
+    elif kind == "empty_positions":
+        if path == POSITIONS:
+            payload["result"].update(list=[], nextPageCursor="")
     elif path == WALLET:
         _deform_wallet(kind, payload["result"]["list"][0])
+    for vital in TIME_VITALS if path == TIME else (VITALS[path],) if path in VITALS else ():
+        vital.spoil(kind, payload)
     return payload
-
-
-def _deform_positions(kind: str, result: dict[str, Any]) -> None:
-    if kind == "empty_positions":
-        result.update(list=[], nextPageCursor="")
-    elif kind == "nan" and result["list"]:
-        result["list"][0]["positionMM"] = "NaN"
-    elif kind == "missing_field" and result["list"]:
-        del result["list"][0]["positionMM"]
 
 
 def _deform_wallet(kind: str, account: dict[str, Any]) -> None:

@@ -1,11 +1,11 @@
 """OKX's REST v5 over the engine."""
 
 from collections.abc import Collection, Sequence
-from copy import deepcopy
 from typing import Any, ClassVar
 
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
+from brokers.sandbox.wire.okx.deform import deform
 from brokers.sandbox.wire.okx.envelope import RowRefusal, failure, rows_answer
 from brokers.sandbox.wire.okx.funding import Funding
 from brokers.sandbox.wire.okx.gate import Gate
@@ -14,9 +14,6 @@ from brokers.sandbox.wire.okx.market import Market
 from brokers.sandbox.wire.okx.order_rows import OrderDesk
 from brokers.sandbox.wire.okx.statement import Statement
 from brokers.sandbox.wire.okx.trade import Trade
-
-BACK_MS = 600_000
-EQUITY_FIELDS = ("adjEq", "totalEq", "eq", "eqUsd", "disEq", "cashBal")
 
 
 class OkxWire(Wire):
@@ -98,52 +95,8 @@ class OkxWire(Wire):
 
     def deform(self, kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
         """Return a successful payload with one fault in it."""
-        name = path.removeprefix(_path(""))
-        spoilt = deepcopy(payload)
-        if kind == "stale_timestamp":
-            return _put_back(spoilt)
-        if name == "account/positions":
-            return _spoil_positions(kind, spoilt)
-        if name == "account/balance":
-            for row in spoilt["data"]:
-                _spoil_balance(kind, row)
-        return spoilt
+        return deform(kind, path, payload)
 
 
 def _path(name: str) -> str:
     return f"/api/v5/{name}"
-
-
-def _spoil_positions(kind: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-    if kind == "empty_positions":
-        payload["data"] = []
-    for row in payload["data"]:
-        if kind == "nan":
-            row["mmr"] = "NaN"
-        elif kind == "missing_field":
-            del row["mmr"]
-    return payload
-
-
-def _spoil_balance(kind: str, row: dict[str, Any]) -> None:
-    """Spoil the account's own figures, and those of its currencies where these are the ones that count."""
-    for part in (row, *row["details"]):
-        if kind == "zero_equity":
-            part |= {field: "0" for field in EQUITY_FIELDS if part.get(field)}
-        elif part.get("mmr"):
-            if kind == "nan":
-                part["mmr"] = "NaN"
-            elif kind == "missing_field":
-                del part["mmr"]
-
-
-def _put_back(part: Any) -> Any:  # noqa: ANN401 - raw JSON
-    """Set every time in a payload ten minutes back."""
-    if isinstance(part, list):
-        return [_put_back(member) for member in part]
-    if not isinstance(part, dict):
-        return part
-    return {
-        name: str(int(value) - BACK_MS) if name in {"uTime", "ts"} and value else _put_back(value)
-        for name, value in part.items()
-    }

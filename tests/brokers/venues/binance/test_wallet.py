@@ -98,7 +98,19 @@ def test_a_transfer_is_found_by_asset_amount_and_time() -> None:
     found = find_transfer(rows, "mine", "USDT", Decimal("25.00"), SENT)
     assert found is not None
     assert (found.transfer_id, found.verdict, found.client_id) == ("2", Verdict.ACCEPTED, "mine")
-    assert find_transfer(rows[2:], "mine", "USDT", Decimal(25), SENT) is None
+    assert find_transfer(rows[3:], "mine", "USDT", Decimal(25), SENT) is None
+
+
+def test_a_row_that_could_be_ours_is_no_proof_of_absence() -> None:
+    for spoilt in (
+        row(-30),
+        row(1, asset=None),
+        row(1, asset=""),
+        row(1, amount="NaN"),
+        row(1, timestamp=""),
+    ):
+        with pytest.raises((MalformedAnswer, NumberError)):
+            find_transfer([spoilt], "mine", "USDT", Decimal(25), SENT)
 
 
 @pytest.mark.parametrize(

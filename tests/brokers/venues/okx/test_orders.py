@@ -83,9 +83,9 @@ def test_resting_order_counts_what_is_left(pending: Row) -> None:
     assert (order.reduce_only, order.book, order.kind) == (False, OrderBook.ACTIVE, "post_only")
 
 
-def test_resting_order_without_a_filled_size_counts_whole(pending: Row) -> None:
+def test_resting_order_without_a_filled_size_says_nothing_of_what_is_left(pending: Row) -> None:
     del pending["accFillSz"]
-    assert read_open_order(pending).quantity == 10
+    assert read_open_order(pending).quantity is None
 
 
 @pytest.mark.parametrize("flag", ["true", True])

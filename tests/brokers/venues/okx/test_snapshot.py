@@ -281,7 +281,7 @@ def test_spot_mode_is_recognised_and_flagged(parse: Parse, futures_row: Row) -> 
     assert "spot mode" in finding.detail
 
 
-@pytest.mark.parametrize("level", ["", "5", "x"])
+@pytest.mark.parametrize("level", ["5", "x"])
 def test_unknown_account_level_is_flagged(parse: Parse, pooled_row: Row, level: str) -> None:
     assert FindingCode.MODE_UNKNOWN in codes(parse(pooled_row, level=level))
 

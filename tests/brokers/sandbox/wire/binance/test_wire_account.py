@@ -145,7 +145,8 @@ def test_faults_show_in_the_places_they_concern(desk: Client) -> None:
     assert "totalMarginBalance" not in spoil("missing_field", "/fapi/v3/account", account)
     stale = spoil("stale_timestamp", "/fapi/v3/positionRisk", risk)
     assert stale[0]["updateTime"] == risk[0]["updateTime"] - 600_000
-    assert spoil("nan", "/fapi/v1/time", {"serverTime": 1}) == {"serverTime": 1}
+    assert spoil("nan", "/fapi/v1/time", {"serverTime": 1}) == {"serverTime": "NaN"}
+    assert spoil("zero_equity", "/fapi/v1/time", {"serverTime": 1}) == {"serverTime": 1}
 
 
 def test_a_symbols_margin_type_is_that_of_its_position(client: Callable[[str], Client]) -> None:

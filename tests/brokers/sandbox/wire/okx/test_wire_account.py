@@ -254,4 +254,4 @@ def test_deformed_positions(desk: Desk) -> None:
     assert desk.wire.deform("empty_positions", path, payload)["data"] == []
     assert {row["mmr"] for row in desk.wire.deform("nan", path, payload)["data"]} == {"NaN"}
     assert "mmr" not in desk.wire.deform("missing_field", path, payload)["data"][0]
-    assert desk.wire.deform("nan", "/api/v5/trade/order", payload) == payload
+    assert desk.wire.deform("nan", "/api/v5/market/ticker", payload) == payload

@@ -1,0 +1,103 @@
+"""Every fault against connecting: an error, or a connection whose pictures do not lie."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pytest
+
+from brokers import ccxt_broker
+from brokers.errors import BrokerError
+from brokers.models import Side
+from brokers.sandbox.faults import GATEWAY, Fault, FaultKind
+
+pytestmark = pytest.mark.wire
+
+Station = Any  # the fixture's type lives in conftest
+BTC, ETH = "BTC-USDT", "ETH-USDT"
+ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures"]
+HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
+VITAL = {FaultKind.NAN, FaultKind.MISSING_FIELD, FaultKind.STALE_TIMESTAMP}
+
+
+def in_danger(station: Station) -> None:
+    """Make profits and losses, so that no figure of the account equals another."""
+    station.engine.move_price("BTC", Decimal("0.98"))
+    station.engine.move_price("ETH", Decimal("0.97"))
+
+
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
+async def test_a_connection_under_a_fault_is_refused_or_sound(
+    strange: Station, kind: FaultKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ccxt_broker, "SLOW_DEADLINE_S", 0.4 if kind in HOPELESS else 3.0)
+    in_danger(strange)
+    strange.trouble(kind)
+    failure = await strange.told(strange.broker.connect())
+    assert failure is None or isinstance(failure, BrokerError)
+    if kind in HOPELESS:
+        assert isinstance(failure, BrokerError)
+    elif kind not in VITAL:
+        assert failure is None
+    await strange.calm()
+    seen = await strange.snapshot()
+    assert seen.findings or strange.flaws(seen) == []
+    if kind not in VITAL:
+        assert seen.findings == ()
+    await strange.broker.connect()
+    offset = await strange.broker.measure_clock()
+    assert offset.offset_ms == pytest.approx(7000, abs=500)
+
+
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
+async def test_rules_of_which_none_can_be_read_are_no_rules(
+    strange: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def every_row(kind: str, path: str, payload: object) -> object:
+        del kind, path
+        return orjson.loads(
+            re.sub(rb'"(stepSize|qtyStep|lotSz)":"[^"]*"', rb'"\1":"NaN"', orjson.dumps(payload))
+        )
+
+    monkeypatch.setattr(strange.server.wire, "deform", every_row)
+    strange.trouble(FaultKind.NAN)
+    failure = await strange.told(strange.broker.connect())
+    assert "not one instrument" in str(failure)
+    await strange.calm()
+    await strange.broker.connect()
+    assert (await strange.snapshot()).findings == ()
+
+
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
+async def test_a_stale_time_is_not_signed_by(station: Station) -> None:
+    before = station.broker.venue_now().timestamp() * 1000 - station.venue_ms
+    station.trouble(FaultKind.STALE_TIMESTAMP)
+    failure = await station.told(station.broker.measure_clock())
+    assert isinstance(failure, BrokerError)
+    assert "not that of the answer's date" in str(failure)
+    after = station.broker.venue_now().timestamp() * 1000 - station.venue_ms
+    assert after == pytest.approx(before, abs=50)
+    assert await station.broker.fetch_funding_balance("USDT") == 5000
+
+
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
+async def test_a_clock_that_jumps_is_measured_again_by_the_next_read(station: Station) -> None:
+    station.server.faults.set(Fault(kind=FaultKind.CLOCK_SKEW, ms=90_000))
+    assert isinstance(await station.told(station.broker.measure_clock()), BrokerError)
+    snapshot = await station.snapshot()
+    assert snapshot.positions
+    offset = station.broker.transport.clock_offset
+    assert offset.offset_ms == pytest.approx(97_000, abs=500)
+
+
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
+async def test_somebody_elses_trade_shows_in_the_next_snapshot(station: Station) -> None:
+    await station.snapshot()
+    station.server.faults.set(
+        Fault(kind=FaultKind.OUTSIDER_TRADES, account=station.account, fraction=Decimal("1.5"), count=1)
+    )
+    await station.told(station.snapshot())
+    snapshot = await station.snapshot()
+    held = {(station.pair(p.symbol), p.side) for p in snapshot.positions}
+    assert held == {(BTC, Side.SHORT), (ETH, Side.LONG)} == set(station.exposure())

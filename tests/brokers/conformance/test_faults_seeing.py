@@ -1,0 +1,79 @@
+"""Every fault against every picture: it is the engine's own truth, or an error, or says that it is not."""
+
+from typing import Any
+
+import pytest
+
+from brokers.errors import BrokerError
+from brokers.models import AccountSnapshot
+from brokers.sandbox.faults import DEFORMED, GATEWAY, FaultKind
+
+pytestmark = pytest.mark.wire
+
+Station = Any  # the fixture's type lives in conftest
+ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures"]
+HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
+HARMLESS = {
+    FaultKind.SLOW,
+    FaultKind.DUPLICATE_CODE,
+    FaultKind.REDUCE_ONLY_REJECTED,
+    FaultKind.PARTIAL_FILL,
+    FaultKind.EXECUTED_LATE,
+    FaultKind.ACCEPTED_NO_ANSWER,
+    FaultKind.CLOCK_SKEW,
+}
+PARTS = {
+    "binance": ["/fapi/v3/account", "/fapi/v3/positionRisk", "/fapi/v1/premiumIndex", "/"],
+    "bybit": ["/v5/account/wallet-balance", "/v5/position/list", "/"],
+    "okx": ["/api/v5/account/balance", "/api/v5/account/positions", "/"],
+}
+"""What a picture is made of, each part by itself and all of it."""
+
+
+def lies(station: Station, seen: AccountSnapshot | BrokerError) -> list[str]:
+    """What is wrong in a picture that neither says so nor shows its age."""
+    if isinstance(seen, BrokerError):
+        return []
+    ahead = seen.fetched_at.timestamp() * 1000 - station.venue_ms
+    if abs(ahead) > 1000:
+        return [f"the picture's clock is {ahead:.0f} ms off"]
+    if seen.findings or (seen.fetched_at - seen.as_of).total_seconds() > 60:
+        return []
+    return list(station.flaws(seen))
+
+
+async def test_a_calm_picture_is_true_to_the_last_figure(settled: Station) -> None:
+    seen = await settled.snapshot()
+    assert seen.findings == ()
+    assert settled.flaws(seen) == []
+
+
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
+async def test_a_picture_under_a_fault_does_not_lie(settled: Station, kind: FaultKind) -> None:
+    settled.trouble(kind)
+    for protective in (False, True):
+        seen = await settled.told(settled.broker.fetch_snapshot(protective=protective))
+        assert lies(settled, seen) == []
+        if kind in HOPELESS:
+            assert isinstance(seen, BrokerError), seen
+        elif kind in HARMLESS:
+            assert not isinstance(seen, BrokerError), seen
+            assert seen.findings == ()
+    await settled.calm()
+    seen = await settled.snapshot()
+    assert lies(settled, seen) == []
+
+
+@pytest.mark.parametrize("part", range(4))
+async def test_one_spoilt_part_of_a_picture_shows(settled: Station, part: int) -> None:
+    parts = PARTS[settled.case.broker]
+    if part >= len(parts):
+        return
+    for kind in sorted(DEFORMED):
+        settled.trouble(kind, path=parts[part])
+        seen = await settled.told(settled.snapshot())
+        assert lies(settled, seen) == [], (kind, parts[part])
+        await settled.calm()
+        await settled.rest()
+        seen = await settled.snapshot()
+        assert (seen.findings, settled.flaws(seen)) == ((), []), (kind, parts[part])
