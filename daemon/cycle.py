@@ -18,7 +18,7 @@ from daemon.clock import Clock
 from daemon.diary import log_transitions
 from daemon.execution import Execution
 from daemon.flatten import latched_units
-from daemon.ladder import CANCEL_TRIES, Climb, Footing, Ladder
+from daemon.ladder import Climb, Footing, Ladder
 from daemon.logs import logger
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
@@ -199,7 +199,7 @@ class Cycle:
         log_transitions(self._account, self._alarm.seen_level, transitions)
         if sight.assessment is not None:
             self._previous = sight.assessment
-        self._ladder.memory.passing.clear()
+        self._ladder.memory.next_picture(self._clock.uptime())
         is_idle = self._alarm.episode is None and not self._policy.actions_at(self._alarm.level)
         if is_idle or (before is None and self._alarm.episode is not None):
             self._ladder.memory = RungMemory()
@@ -224,7 +224,7 @@ class Cycle:
         worst = self._previous.worst if self._previous else None
         may_move_in = Action.TOP_UP in actions and memory.top_ups < policy.limits.top_ups_per_episode
         return Wants(
-            orders=Action.CANCEL_ORDERS in actions and memory.cancel_tries < CANCEL_TRIES,
+            orders=Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()),
             funds_in=worst.currency if may_move_in and worst is not None else None,
         )
 

@@ -4,13 +4,15 @@ A plan that is infeasible, or that the guard refuses, is over for its own pictur
 planned anew. What rungs have given over time is in `daemon.memory`.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from brokers.models import AccountSnapshot
 from brokers.numbers import ZERO
-from brokers.orders import OpenOrder, Verdict
+from brokers.orders import CancelReport, OpenOrder, Verdict
 from brokers.port import Broker
 from daemon.catchup import CatchUp
 from daemon.clock import Clock
@@ -30,7 +32,8 @@ from database.ids import random_id
 from database.journal import Journal
 from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, Transfer, TransferState
 
-CANCEL_TRIES = 3
+CANCEL_PATIENCE_S = 3.0
+"""Longer than one cancellation may take: of many that hang, the later ones are left to the next round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,18 +112,19 @@ class Ladder:
     async def _cancel(self, act: Act, unit: str, footing: Footing) -> Climb:
         orders = footing.orders
         if not orders:
-            self.memory.pass_by(unit, Action.CANCEL_ORDERS, act.reason)
+            self.memory.pass_by(unit, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
             known = "no open order binds margin" if orders == () else "the open orders could not be read"
             return Climb(sentence=known, gave_nothing=True)
         plan = self._plan(act, footing, {"orders": [_order_row(order) for order in orders]})
         with footing.transaction():
             self._journal.plans.add(plan)
-        self.memory.cancel_tries += 1
-        if self.memory.cancel_tries >= CANCEL_TRIES:
-            self.memory.finish(unit, Action.CANCEL_ORDERS, RungState.FAILED, act.reason)
-        reports = await self._broker.cancel_orders(orders)
-        gone = sum(report.verdict is not Verdict.UNKNOWN for report in reports)
-        sentence = f"cancelled {gone} of {len(orders)} open orders"
+        began = self._clock.uptime()
+        reports = await self._send_cancellations(orders)
+        ended = self._clock.uptime()
+        gone = sum(report.verdict is Verdict.ACCEPTED for report in reports)
+        self.memory.count_cancel(unit, is_done=gone == len(orders), took_s=ended - began, uptime=ended)
+        self._tell_failing_cancels(footing, orders, reports)
+        sentence = _cancel_sentence(len(orders), reports)
         with self._journal.transaction():
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
             self._journal.outbox.append(
@@ -146,6 +150,36 @@ class Ladder:
                 )
             )
         return Climb(sentence=sentence, sent=len(orders))
+
+    async def _send_cancellations(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
+        """Return what became of every cancellation, or nothing where that takes too long.
+
+        What has left by then ends by itself; the next look at the open orders tells what it did.
+        """
+        cancelling = asyncio.ensure_future(self._broker.cancel_orders(orders))
+        done, _ = await asyncio.wait({cancelling}, timeout=CANCEL_PATIENCE_S)
+        if done:
+            return cancelling.result()
+        cancelling.cancel()
+        await asyncio.wait({cancelling})
+        return ()
+
+    def _tell_failing_cancels(
+        self, footing: Footing, orders: Sequence[OpenOrder], reports: Sequence[CancelReport]
+    ) -> None:
+        """Say that orders that may raise risk stay, as long as they do."""
+        if self.memory.may_cancel(self._clock.uptime()) or not self.memory.cancels_in_vain:
+            return
+        failed = next((report for report in reports if report.verdict is not Verdict.ACCEPTED), None)
+        logger().critical(
+            "cancels_fail",
+            account=footing.snapshot.account_id,
+            orders=[order.order_id for order in orders],
+            rounds_in_vain=self.memory.cancels_in_vain,
+            code=failed.code if failed else None,
+            why=(failed.message if failed else None) or "no answer",
+            next="margind goes on trying; cancel them at the venue",
+        )
 
     # ------------------------------------------------------------------ top up
 
@@ -320,6 +354,16 @@ def _order_row(order: OpenOrder) -> dict[str, object]:
         "reduce_only": order.reduce_only,
         "book": order.book.value,
     }
+
+
+def _cancel_sentence(orders: int, reports: Sequence[CancelReport]) -> str:
+    verdicts = Counter(report.verdict for report in reports)
+    sentence = f"cancelled {verdicts[Verdict.ACCEPTED]} of {orders} open orders"
+    if refused := verdicts[Verdict.REJECTED]:
+        sentence += f", {refused} refused"
+    if unknown := orders - verdicts[Verdict.ACCEPTED] - refused:
+        sentence += f", {unknown} without an answer"
+    return sentence
 
 
 def _transfer_sentence(transfer: Transfer) -> str:

@@ -23,6 +23,15 @@ MISSES_FREE = 4
 LONGEST_REST_S = 5.0
 """Short: when a dead book comes back to life, an account in danger must not sleep through it."""
 
+CANCEL_ROUNDS = 3
+"""Who places orders again as often as they are cancelled is not chased any further."""
+
+CANCELS_IN_VAIN_FREE = 2
+SLOW_CANCEL_S = 1.0
+LONGEST_CANCEL_REST_S = 15.0
+"""A venue that cancels nothing must not keep the next rung waiting: so many quick failures in a row may be
+repeated at once, a slow one may not; then cancelling rests 2, 4, 8, ... seconds."""
+
 FAILURES_TOLD = 3
 """From so many on an operator must know that relief does not work."""
 
@@ -45,7 +54,9 @@ class RungMemory:
 
     over: dict[tuple[str, Action], Rung] = field(default_factory=dict)
     passing: dict[tuple[str, Action], Rung] = field(default_factory=dict)
-    cancel_tries: int = 0
+    cancel_rounds: int = 0
+    cancels_in_vain: int = 0
+    cancel_again_at: float = 0.0
     top_ups: int = 0
     tries: dict[str, int] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
@@ -60,6 +71,30 @@ class RungMemory:
         """Remember that a rung has nothing to give to `unit` as it looks now."""
         rung = Rung(unit=unit, action=action, state=RungState.EXHAUSTED, reason=reason)
         self.passing[unit, action] = rung
+
+    def next_picture(self, uptime: float) -> None:
+        """Forget what held for the last picture only, and a rest from cancelling that is over."""
+        self.passing.clear()
+        if uptime >= self.cancel_again_at and self.cancel_rounds < CANCEL_ROUNDS:
+            for key in [key for key in self.over if key[1] is Action.CANCEL_ORDERS]:
+                del self.over[key]
+
+    def may_cancel(self, uptime: float) -> bool:
+        """Whether the open orders are worth a look."""
+        return self.cancel_rounds < CANCEL_ROUNDS and uptime >= self.cancel_again_at
+
+    def count_cancel(self, unit: str, *, is_done: bool, took_s: float, uptime: float) -> None:
+        """Remember a round of cancellations; `is_done`: the venue has confirmed every one."""
+        if is_done:
+            self.cancels_in_vain = 0
+            self.cancel_rounds += 1
+            if self.cancel_rounds >= CANCEL_ROUNDS:
+                self.finish(unit, Action.CANCEL_ORDERS, RungState.EXHAUSTED, Reason.ORDERS_COME_BACK)
+            return
+        self.cancels_in_vain += 1
+        if self.cancels_in_vain > CANCELS_IN_VAIN_FREE or took_s >= SLOW_CANCEL_S:
+            self.cancel_again_at = uptime + min(2.0**self.cancels_in_vain, LONGEST_CANCEL_REST_S)
+            self.finish(unit, Action.CANCEL_ORDERS, RungState.FAILED, Reason.CANCELS_FAIL)
 
     def count_step(self, unit: str, outcomes: Mapping[PositionKey, Intent], uptime: float) -> None:
         """Remember what a step's orders came to, abandoned ones left out.

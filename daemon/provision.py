@@ -9,6 +9,7 @@ it showed; a cancellation that was sent is worth one more look at once, a failed
 import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, TypeVar
 
 from brokers.orders import OpenOrder
 from brokers.port import Broker
@@ -20,6 +21,8 @@ from daemon.topup import TopUp
 PATIENCE_S = 0.5
 LOOK_EVERY_S = 15.0
 RETRY_S = 2.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,43 +46,50 @@ class Provided:
 
 
 class Provision:
-    """One account's errands."""
+    """One account's errands; what one of them brings does not wait for the other."""
 
     def __init__(self, *, broker: Broker, top_up: TopUp, clock: Clock) -> None:
         self._broker = broker
         self._top_up = top_up
         self._clock = clock
         self._looked_at = float("-inf")
-        self._running: asyncio.Task[Provided] | None = None
+        self._running: _Errands | None = None
 
     def start(self, wants: Wants) -> None:
         """Begin to read what is wanted, unless that is under way."""
-        if self._running is None and wants:
-            self._running = asyncio.create_task(self._fetch(wants), name=f"provide {self._broker.account_id}")
-            self._running.add_done_callback(self._tell_failure)
+        if self._running is not None or not wants:
+            return
+        account = self._broker.account_id
+        self._running = _Errands(
+            orders=asyncio.create_task(self._orders(wants), name=f"open orders of {account}"),
+            funds=asyncio.create_task(self._funds(wants), name=f"funds of {account}"),
+            funds_in=wants.funds_in,
+        )
+        for errand in self._running.tasks:
+            errand.add_done_callback(self._tell_failure)
 
     async def take(self) -> Provided:
         """Return what has come, after a moment's patience."""
         if self._running is None:
             return Provided()
-        done, _ = await asyncio.wait({self._running}, timeout=PATIENCE_S)
-        if not done or self._running.exception() is not None:
-            return Provided(orders=None)
-        return self._running.result()
+        errands = self._running
+        _, late = await asyncio.wait(errands.tasks, timeout=PATIENCE_S)
+        if errands.orders in late:
+            self._looked_at += RETRY_S - LOOK_EVERY_S
+        return Provided(
+            orders=_brought(errands.orders), funds=_brought(errands.funds), funds_in=errands.funds_in
+        )
 
     def stop(self) -> None:
         """Forget what is under way; it was for this cycle."""
         if self._running is not None:
-            self._running.cancel()
+            for errand in self._running.tasks:
+                errand.cancel()
             self._running = None
 
     def look_again(self) -> None:
         """Let the next cycle read the open orders anew: a cancellation has changed them."""
         self._looked_at = float("-inf")
-
-    async def _fetch(self, wants: Wants) -> Provided:
-        orders, funds = await asyncio.gather(self._orders(wants), self._funds(wants))
-        return Provided(orders=orders, funds=funds, funds_in=wants.funds_in)
 
     async def _orders(self, wants: Wants) -> tuple[OpenOrder, ...] | None:
         now = self._clock.uptime()
@@ -94,8 +104,26 @@ class Provision:
     async def _funds(self, wants: Wants) -> Decimal | None:
         return None if wants.funds_in is None else await self._top_up.funds(wants.funds_in)
 
-    def _tell_failure(self, running: asyncio.Task[Provided]) -> None:
+    def _tell_failure(self, errand: asyncio.Task[Any]) -> None:
         """Log a bug met on the way; the cut goes on without what was to be provided."""
-        error = None if running.cancelled() else running.exception()
+        error = None if errand.cancelled() else errand.exception()
         if error is not None:
             logger().error("provision_failed", account=self._broker.account_id, exc_info=error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Errands:
+    """What is under way."""
+
+    orders: asyncio.Task[tuple[OpenOrder, ...] | None]
+    funds: asyncio.Task[Decimal | None]
+    funds_in: str | None
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[Any], ...]:
+        return self.orders, self.funds
+
+
+def _brought(errand: asyncio.Task[T]) -> T | None:
+    """Return what an errand has brought by now; `None`: nothing."""
+    return errand.result() if errand.done() and errand.exception() is None else None

@@ -27,6 +27,8 @@ class Reason(StrEnum):
     SETTLING = "settling"  # an earlier write has no final verdict yet
     NO_ACTION_CONFIGURED = "no_action_configured"
     NO_ORDERS = "no_orders"  # only cancelling is configured, and nothing rests that could be cancelled
+    CANCELS_FAIL = "cancels_fail"  # open orders were to be cancelled and are not; it is tried again
+    ORDERS_COME_BACK = "orders_come_back"  # somebody places again what was cancelled; no longer chased
     LADDER_EXHAUSTED = "ladder_exhausted"  # every rung was tried; a human must look
     ORDER_BUDGET = "order_budget"  # orders of the last minute
     STEP_BUDGET = "step_budget"  # steps of this episode

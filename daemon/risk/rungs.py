@@ -124,7 +124,10 @@ def why_nothing_due(
 ) -> Reason:
     """Return why no rung is due."""
     if not DELEVERING.intersection(actions):
-        return Reason.NO_ORDERS if Action.CANCEL_ORDERS in actions else Reason.NO_ACTION_CONFIGURED
+        if Action.CANCEL_ORDERS not in actions:
+            return Reason.NO_ACTION_CONFIGURED
+        cancelling = context.over(unit.key, Action.CANCEL_ORDERS)
+        return Reason.NO_ORDERS if cancelling is None else cancelling.reason
     if not unit.reducible:
         return Reason.NO_POSITIONS
     over = context.over(unit.key, Action.FLATTEN) or context.over(unit.key, Action.REDUCE)

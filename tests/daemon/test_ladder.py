@@ -1,5 +1,6 @@
 """Rungs that give nothing, pictures that grow old, and a guard that refuses."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -18,14 +19,14 @@ D = Decimal
 IMPATIENT = MarginPolicy(act_max_age=timedelta(milliseconds=300))
 
 
-async def test_the_guard_refuses_a_picture_that_has_grown_old_and_the_next_one_is_acted_upon(
-    open_desk: Callable[..., Desk],
+def test_the_guard_refuses_a_picture_that_has_grown_old_and_the_next_one_is_acted_upon(
+    virtual: asyncio.Runner, open_desk: Callable[..., Desk]
 ) -> None:
-    desk = open_desk(policy=IMPATIENT)
+    desk = open_desk(policy=IMPATIENT, loop=virtual.get_loop())
     desk.line.latency_ms["fetch_open_orders"] = 400
-    await desk.run()
-    desk.fall_to("0.95")
-    outcome = await desk.run()
+    virtual.run(desk.run())
+    desk.fall_to("0.98")  # urgent: confirmed at once
+    outcome = virtual.run(desk.run())
 
     assert desk.received() == []
     (plan,) = desk.plans()
@@ -33,16 +34,19 @@ async def test_the_guard_refuses_a_picture_that_has_grown_old_and_the_next_one_i
     assert "old" in plan.plan["objections"]
     assert "the guard refused the plan" in outcome.sentence
 
-    await desk.watch(5)
+    virtual.run(desk.watch(5))
     assert len(desk.received()) == 1
 
 
-async def test_a_refusal_that_repeats_itself_is_journaled_once(open_desk: Callable[..., Desk]) -> None:
-    desk = open_desk(policy=IMPATIENT, caps=TopUpCaps(per_day={"USDT": D(1)}))
+def test_a_refusal_that_repeats_itself_is_journaled_once(
+    virtual: asyncio.Runner, open_desk: Callable[..., Desk]
+) -> None:
+    caps = TopUpCaps(per_day={"USDT": D(1)})
+    desk = open_desk(policy=IMPATIENT, caps=caps, loop=virtual.get_loop())
     desk.line.latency_ms["fetch_funding_balance"] = 400  # read in every cycle, and nothing in it
-    await desk.run()
-    desk.fall_to("0.95")
-    outcomes = await desk.watch(60)
+    virtual.run(desk.run())
+    desk.fall_to("0.98")
+    outcomes = virtual.run(desk.watch(60))
 
     assert desk.received() == []
     assert [plan.state for plan in desk.plans()] == [PlanState.REFUSED]

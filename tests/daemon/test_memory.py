@@ -6,7 +6,10 @@ from decimal import Decimal
 import pytest
 
 from brokers.models import MarginMode, Side, Symbol
-from daemon.memory import LONGEST_REST_S, RungMemory
+from daemon.memory import CANCEL_ROUNDS, LONGEST_REST_S, RungMemory
+from daemon.risk.decision import RungState
+from daemon.risk.policy import Action
+from daemon.risk.reason import Reason
 from database.records import Intent, IntentKind, IntentState
 
 D = Decimal
@@ -63,3 +66,41 @@ def test_steps_are_counted_by_unit_and_only_when_they_filled_something() -> None
     memory.count_step("b", {OTHER: REFUSED}, uptime=0.0)
     assert memory.tries == {"a": 2, "b": 1}
     assert memory.steps == {"a": 1}
+
+
+def rounds_in_vain(memory: RungMemory, seconds: int, *, took_s: float) -> list[float]:
+    """When cancelling was tried, second by second, by an account whose venue cancels nothing."""
+    tried = []
+    for second in range(seconds):
+        memory.next_picture(second)
+        if memory.may_cancel(second):
+            memory.count_cancel("u", is_done=False, took_s=took_s, uptime=second)
+            tried.append(second)
+    return tried
+
+
+def test_cancelling_in_vain_rests_longer_and_longer_and_never_ends() -> None:
+    assert rounds_in_vain(RungMemory(), 60, took_s=0.1) == [0, 1, 2, 10, 25, 40, 55]
+
+
+def test_a_cancellation_that_hangs_gives_way_at_once() -> None:
+    memory = RungMemory()
+    assert rounds_in_vain(memory, 30, took_s=2.5) == [0, 2, 6, 14, 29]
+    (rung,) = memory.rungs
+    assert (rung.action, rung.state, rung.reason) == (
+        Action.CANCEL_ORDERS,
+        RungState.FAILED,
+        Reason.CANCELS_FAIL,
+    )
+    memory.next_picture(44)
+    assert memory.rungs == (), "rested: the rung is due again"
+
+
+def test_orders_that_come_back_are_cancelled_three_times() -> None:
+    memory = RungMemory()
+    for _ in range(CANCEL_ROUNDS):
+        assert memory.may_cancel(0.0)
+        memory.count_cancel("u", is_done=True, took_s=0.1, uptime=0.0)
+    memory.next_picture(1e6)
+    assert not memory.may_cancel(1e6)
+    assert [rung.reason for rung in memory.rungs] == [Reason.ORDERS_COME_BACK]

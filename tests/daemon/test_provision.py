@@ -78,3 +78,31 @@ async def test_nothing_is_fetched_for_an_account_that_is_calm(
     await desk.watch(60)
 
     assert not {"fetch_open_orders", "fetch_funding_balance"} & set(desk.line.log)
+
+
+def test_orders_are_cancelled_though_the_funding_wallet_does_not_answer(
+    virtual: asyncio.Runner, open_desk: Callable[..., Desk]
+) -> None:
+    desk = open_desk(loop=virtual.get_loop(), caps=TopUpCaps(per_day={"USDT": D(1000)}))
+    desk.line.latency_ms["fetch_funding_balance"] = 60_000
+    order = desk.rest(OrderSide.BUY, 1, type=OrderType.LIMIT, price=D(50))
+    desk.fall_to("0.98")
+    outcome = virtual.run(desk.cycle.run())
+
+    assert outcome.doing == "cancel_orders"
+    assert desk.cancelled() == [order]
+
+
+def test_orders_that_come_too_late_for_one_picture_are_looked_for_again_soon(
+    virtual: asyncio.Runner, open_desk: Callable[..., Desk]
+) -> None:
+    desk = open_desk(loop=virtual.get_loop())
+    desk.line.latency_ms["fetch_open_orders"] = 5_000
+    order = desk.rest(OrderSide.BUY, 1, type=OrderType.LIMIT, price=D(50))
+    desk.fall_to("0.85")
+    virtual.run(desk.watch(4))
+    assert desk.cancelled() == []
+    desk.line.latency_ms.clear()
+    virtual.run(desk.watch(4))
+
+    assert desk.cancelled() == [order]
