@@ -2,10 +2,10 @@
 
 `cases.json` carries inputs, expected values and, for each, the public repository (or help page), path and
 test they come from. Covered: liquidation, bankruptcy and margin prices, requirements, tiers, triggers, the
-order of risk, leverage, sizing, top-ups, interest, profit. Left out, since other parts of margind answer for
-them or none does: collateral haircuts and multi-asset health, hedge netting and venue ratios (the adapters
-read the venue's own), funding, maximum leverage per bracket, repaying a borrow, pacing of on-chain
-liquidators, and limit prices scaled by urgency.
+order of risk, leverage, sizing, top-ups, interest, profit, the overhang of a hedge, coins valued in dollars,
+venue ratios turned around. Left out, since the adapters read the venue's own or nothing in margind answers
+for them: collateral haircuts and multi-asset health, funding, maximum leverage per bracket, pacing of
+on-chain liquidators, and limit prices scaled by urgency.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from brokers.models import ContractKind, MarginTier, Side
+from brokers.models import ContractKind, MarginTier, Measure, Side
 from daemon.risk.interest import hourly_interest, rollover_interest
 from daemon.risk.margin import (
     Usage,
@@ -30,13 +30,17 @@ from daemon.risk.margin import (
     notional,
     unrealized_pnl,
 )
+from daemon.risk.policy import Level, MarginPolicy
 from daemon.risk.relief import collateral_to_add, notional_to_cut
 from daemon.risk.tiers import build_tiers, is_continuous, tier_at, tiered_maintenance
 
 Values = dict[str, Any]
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(), parse_float=Decimal, parse_int=Decimal)
-PRICES = {"liquidation_price", "bankruptcy_price", "must_not_reproduce"}  # in test_cases_prices.py
+ELSEWHERE = {
+    *("liquidation_price", "bankruptcy_price", "must_not_reproduce"),  # in test_cases_prices.py
+    *("collateral_valuation", "hedge_mode_margin", "venue_ratio"),  # in test_cases_pictures.py
+}
 ONE, ZERO = Decimal(1), Decimal(0)
 LINEAR, INVERSE = ContractKind.LINEAR, ContractKind.INVERSE
 
@@ -82,6 +86,37 @@ def size_drift(i: Values) -> Decimal:
     worth = i["price"] * i["quote_price"]
     shortage = Usage(used=Decimal(1000) + i["margin_shortage"], capacity=Decimal(1000))
     return notional_to_cut(shortage, ONE, i["margin_ratio"], i["cost_rate"]) / worth
+
+
+def size_liability(i: Values) -> Decimal:
+    """Repaying frees the liability's requirement, and takes the collateral that pays for it."""
+    taken = i["asset_weight"] * i["asset_mult"] / i["liability_mult"] + i["if_fee"] * i["liability_weight"]
+    shortage = Usage(used=Decimal(1000) + i["margin_shortage"], capacity=Decimal(1000))
+    return notional_to_cut(shortage, ONE, i["liability_weight"], taken) / i["price"]
+
+
+def band_edges(i: Values) -> Values:
+    """Return the leverages at which the band begins and ceases to act, to a part in 2 ** 50."""
+
+    def edge(cap: Decimal) -> Decimal:
+        low, high = ZERO, Decimal(10)
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (low, middle) if exceeds_leverage(middle, ONE, cap) else (middle, high)
+        return high
+
+    return {"acts_above": edge(i["high"] * i["high_act_factor"]), "acts_below": edge(i["low"])}
+
+
+def trigger_above_target(_: Values) -> Values:
+    """Relief starts on one measure's trigger and goes on until clearly below it."""
+    policy = MarginPolicy()
+    return {
+        "start_threshold_tighter_than_stop": all(
+            policy.ladder(measure).threshold(Level.LIQUIDATION) > policy.target(measure)
+            for measure in Measure
+        )
+    }
 
 
 def size_lean(i: Values) -> Values:
@@ -210,13 +245,16 @@ ANSWERS: dict[tuple[str, str], Callable[[Values], Any]] = {
     ),
     ("collateral_topup", "maker_cdp_keeper"): top_up_cdp,
     ("delever_sizing", "drift_base_to_cover_shortage"): size_drift,
+    ("delever_sizing", "drift_liability_transfer"): size_liability,
     ("delever_sizing", "lean_margin_call"): size_lean,
     ("exposure", "passivbot"): lambda i: effective_leverage(
         notional(LINEAR, i["size"], ONE, i["price"]), i["balance"]
     ),
     ("free_margin", "lean_binance_multi_asset"): shared_collateral,
     ("free_margin", "lean_margin_call"): remaining_lean,
+    ("hysteresis", "leverage_band"): band_edges,
     ("hysteresis", "leverage_band_decision"): leverage_band,
+    ("hysteresis", "mango_health_types"): trigger_above_target,
     ("leverage", "true_leverage"): lambda i: effective_leverage(sum(i["notionals"], ZERO), i["equity"]),
     ("liquidation_trigger", "dydx_cross"): trigger_cross,
     ("liquidation_trigger", "dydx_risk"): lambda i: is_liquidatable(i["net_collateral"], i["maintenance"]),
@@ -237,6 +275,9 @@ ANSWERS: dict[tuple[str, str], Callable[[Values], Any]] = {
         notional(LINEAR, i["quantity"], ONE, i["price"]), i["leverage"]
     ),
     ("margin_requirement", "leveraged_margin_model"): requirement_leveraged,
+    ("margin_requirement", "leveraged_margin_model*multiplier"): lambda i: initial_margin(
+        i["notional"], i["leverage"], i["rate"] * i["multiplier"]
+    ),
     ("margin_requirement", "octobot_inverse"): lambda i: {
         f"L{leverage}": initial_margin(notional(INVERSE, i["contracts_usd"], ONE, i["entry"]), leverage)
         for leverage in i["leverage"]
@@ -262,7 +303,7 @@ ANSWERS: dict[tuple[str, str], Callable[[Values], Any]] = {
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case["category"] not in PRICES],
+    [case for case in CASES if case["category"] not in ELSEWHERE],
     ids=lambda case: case["id"],
 )
 def test_our_formula_gives_the_published_number(agree: Callable[..., bool], case: Values) -> None:

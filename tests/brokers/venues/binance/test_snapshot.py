@@ -65,6 +65,10 @@ def test_a_multi_assets_account_with_haircuts_differs_by_denominator(payload: Pa
     assert round(percent(unit.initial_margin, unit.initial_margin + unit.available_margin), 2) == 59.24
     assert round(percent(unit.initial_margin, unit.margin_equity), 2) == 56.57
     assert percent(unit.maintenance_margin, unit.margin_equity) == 6.712
+    assert unit.maintenance_margin is not None
+    assert unit.margin_equity is not None
+    exact = unit.maintenance_margin / unit.margin_equity * 100
+    assert exact == pytest.approx(Decimal("6.713"), abs=Decimal("0.0006")), "as published, rounded up"
 
 
 def test_a_short_position_is_read_with_the_venues_own_maintenance(payload: Payload, usdm: Usdm) -> None:

@@ -88,7 +88,20 @@ def test_documented_position_sample_shows_its_leverage(parse: Parse, pooled_row:
     assert position.initial_margin is not None
     assert position.leverage_setting == 3
     assert f"{position.notional / position.initial_margin:.3f}" == "3.000"
+    assert f"{position.notional / Decimal(row['imr']):.4f}" == "2.9995", "published: dollars over tethers"
     assert snapshot.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("stated", "turned"), [("1.25", "0.8"), ("1", "1"), ("0.5", "2"), ("134", "0.00746")]
+)
+def test_margin_ratio_is_turned_so_that_one_is_liquidation(
+    parse: Parse, pooled_row: Row, stated: str, turned: str
+) -> None:
+    """OKX docs, `mgnRatio`: equity over maintenance margin and liquidation fees; it liquidates at 100 %."""
+    ratio = parse({**pooled_row, "mgnRatio": stated}).unit("account").venue_ratio
+    assert ratio is not None
+    assert round(ratio, 5) == Decimal(turned)
 
 
 def test_total_equity_is_not_the_margin_equity(parse: Parse, pooled_row: Row) -> None:
