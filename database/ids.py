@@ -36,15 +36,6 @@ def client_order_id(
     return (OWN_ORDER_TAG + digest.hexdigest())[:ID_LENGTH]
 
 
-def is_own_order(client_id: str) -> bool:
-    """Whether a client id seen at a venue was made by a margind, this one or another."""
-    return (
-        len(client_id) == ID_LENGTH
-        and client_id.startswith(OWN_ORDER_TAG)
-        and all(digit in "0123456789abcdef" for digit in client_id)
-    )
-
-
 def random_id() -> str:
     """Return 32 random hex digits: for plans and installs."""
     return secrets.token_hex(ID_LENGTH // 2)

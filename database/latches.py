@@ -12,12 +12,11 @@ from database.outbox import Outbox
 from database.records import Event, Latch
 
 INSERT = insert(latches)
-SET = (
+SET_OF = (
     select(*(latches.c[name] for name in Latch.__slots__))
-    .where(latches.c.cleared_at.is_(None))
+    .where(latches.c.cleared_at.is_(None), latches.c.account == bindparam("account"))
     .order_by(latches.c.number)
 )
-SET_OF = SET.where(latches.c.account == bindparam("account"))
 CLEAR = (
     update(latches)
     .where(
@@ -62,10 +61,6 @@ class Latches:
     def of(self, account: str) -> tuple[Latch, ...]:
         """Return the latches that are set on an account."""
         return tuple(Latch(**row) for row in self._store.known(latches, SET_OF, {"account": account}))
-
-    def all(self) -> tuple[Latch, ...]:
-        """Return every latch that is set."""
-        return tuple(Latch(**row) for row in self._store.rows(SET))
 
     def _tell(self, latch: Latch, kind: str, at: datetime, reason: str, actor: str) -> None:
         self._outbox.append(

@@ -22,7 +22,6 @@ class Reason(StrEnum):
     # who or what holds margind back
     CONFIRMATION_PENDING = "confirmation_pending"  # seen once; a second read decides
     OBSERVE_MODE = "observe_mode"
-    ADVISE_MODE = "advise_mode"
     HALTED = "halted"
     SETTLING = "settling"  # an earlier write has no final verdict yet
     NO_ACTION_CONFIGURED = "no_action_configured"

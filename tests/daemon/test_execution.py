@@ -21,7 +21,7 @@ from daemon.risk.policy import Action
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import plan_reduction
 from database.errors import JournalBusy, JournalMisuse
-from database.ids import client_order_id, is_own_order
+from database.ids import client_order_id
 from database.records import Intent, IntentKind, IntentState, Plan, PlanState
 
 Desk = Any  # the fixture's type lives in conftest
@@ -130,7 +130,6 @@ async def test_ids_are_a_pure_function_of_the_place_in_the_episode(
 
     for ticket in tickets:
         intent = ticket.intent
-        assert is_own_order(intent.intent_id)
         assert intent.intent_id == client_order_id(
             triple.journal.install.install_id,
             account=triple.account,

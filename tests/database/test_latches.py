@@ -27,7 +27,7 @@ def test_setting_a_set_latch_keeps_its_first_time_and_reason(journal: Journal, n
         second = journal.latches.set(ACCOUNT, "flatten", now + timedelta(seconds=1), reason="second")
 
     assert second == first
-    assert journal.latches.all() == (first,)
+    assert journal.latches.of(ACCOUNT) == (first,)
 
 
 def test_a_latch_can_be_set_again_after_clearing(journal: Journal, now: datetime) -> None:
