@@ -1,5 +1,6 @@
 """Moving collateral in from the funding wallet: within the operator's caps, each transfer sent once."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,6 +21,9 @@ FORGET_AFTER = timedelta(minutes=10)
 
 CATCH_UP_S = 5.0
 """After a transfer, pictures may for a while not show what has come: nothing more is moved meanwhile."""
+
+PATIENCE_S = 0.5
+"""How long a look at the account waits for what became of a transfer."""
 
 DOLLARS = ("USDT", "USDC", "USD")
 """What counts one to one in a unit stated in USD."""
@@ -50,6 +54,7 @@ class TopUp:
         self._clock = clock
         self._caps = caps
         self._quiet_until = float("-inf")
+        self._settling: asyncio.Task[None] | None = None
 
     async def funds(self, unit_currency: str) -> Decimal | None:
         """Return what may be moved into a unit now, in its currency; `None`: nothing, or not known."""
@@ -114,7 +119,22 @@ class TopUp:
         return self._record(transfer, report)
 
     async def settle(self) -> None:
-        """Ask once for each transfer under way; one that is nowhere after ten minutes never happened."""
+        """Ask once for each transfer under way; one that is nowhere after ten minutes never happened.
+
+        A venue that answers for an account but not for its transfers keeps no look at the account waiting:
+        the asking goes on beside the cycles until it is answered or has run into its own deadline.
+        """
+        if self._settling is None:
+            if not self._journal.transfers.in_flight(self._broker.account_id):
+                return
+            asking = self._settle()
+            self._settling = asyncio.create_task(asking, name=f"transfers of {self._broker.account_id}")
+            await asyncio.wait({self._settling}, timeout=PATIENCE_S)
+        if self._settling.done():
+            settling, self._settling = self._settling, None
+            settling.result()
+
+    async def _settle(self) -> None:
         for transfer in self._journal.transfers.in_flight(self._broker.account_id):
             try:
                 report = await self._broker.find_transfer(

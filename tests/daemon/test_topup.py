@@ -1,5 +1,6 @@
 """Collateral from the funding wallet: within its caps, each transfer once."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -149,6 +150,25 @@ async def test_a_lost_answer_is_found_and_adopted(rich: Open) -> None:
     assert transfer.state is S.COMPLETED
     assert moved(desk) == [transfer.amount]
     assert desk.received() == []
+
+
+def test_a_venue_that_does_not_answer_for_a_transfer_delays_the_cut_by_a_moment_only(
+    virtual: asyncio.Runner, rich: Open
+) -> None:
+    desk = rich(per_day=2000, loop=virtual.get_loop())
+    desk.venue.mishaps.doom_write(Fate.ANSWER_LOST)
+    desk.line.latency_ms["find_transfer"] = 60_000
+    virtual.run(desk.run())
+    desk.fall_to("0.95")
+    virtual.run(desk.watch(5))
+
+    assert desk.utilization() <= D("0.60")
+    assert desk.line.log.count("find_transfer") == 1
+    assert transfers(desk)[0].state is S.UNKNOWN
+
+    virtual.run(desk.watch(60))
+    assert transfers(desk)[0].state is S.COMPLETED
+    assert moved(desk) == [D(2000)]
 
 
 async def test_a_transfer_nobody_ever_finds_is_called_absent_after_a_while_and_counts_no_more(
