@@ -24,9 +24,10 @@ _TRANSIENT = frozenset(
 )
 
 
-_ABSENT = frozenset(
+ABSENT = frozenset(
     {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE, HTTPStatus.NOT_IMPLEMENTED},
 )
+"""Statuses that say that there is no such path, or not by this method."""
 
 
 class ForeignAnswer(VenueUnavailable):
@@ -72,10 +73,9 @@ class Judgement:
 def parse_body(answer: Answer) -> dict[str, Any] | list[Any] | None:
     """Return the JSON object or array that is the whole body, or `None`.
 
-    A scalar, `null`, NaN, a cut-off text, anything served as HTML: none of them is an answer.
+    A scalar, `null`, NaN, a cut-off text, a page: none of them is an answer. The content type is not asked:
+    gateways label a venue's JSON as they please, and no page parses as JSON.
     """
-    if "html" in answer.headers.get("content-type", "").lower():
-        return None
     try:
         payload = orjson.loads(answer.body)
     except ValueError:
@@ -135,6 +135,6 @@ def _by_status(answer: Answer, detail: str = "") -> BrokerError:
         return Banned(text, retry_after=retry_after(answer.headers))
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimited(text, retry_after=retry_after(answer.headers))
-    if answer.status in _ABSENT:
+    if answer.status in ABSENT:
         return ForeignAnswer(f"{text} without the venue's own answer")
     return VenueUnavailable(text)

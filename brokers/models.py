@@ -184,7 +184,8 @@ class RiskUnit:
     """What the venue liquidates as one: the account, a settle currency, an isolated position.
 
     All amounts in `currency`. `venue_ratio` is the venue's own distance to forced liquidation, turned so
-    that 1 means it liquidates. `margin_equity` may be zero or negative; `None` is "not stated".
+    that 1 means it liquidates; `venue_utilization` its own share of initial margin used, where it states one.
+    `margin_equity` may be zero or negative; `None` is "not stated".
 
     `measures` are the ones that make sense for the unit: an isolated position has no utilization (its margin
     is all used from the first moment), a currency whose positions are all isolated has no maintenance. A
@@ -202,6 +203,7 @@ class RiskUnit:
     wallet_balance: Decimal | None = None
     unrealized_pnl: Decimal | None = None
     venue_ratio: Decimal | None = None
+    venue_utilization: Decimal | None = None
     measures: frozenset[Measure] = BOTH_MEASURES
     parent: str | None = None
 

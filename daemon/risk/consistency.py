@@ -169,9 +169,13 @@ def _available_gates(unit: UnitPicture) -> Iterator[Gate]:
 
     The larger utilization still alarms. A single zeroed figure must not sell a healthy account, and where a
     venue keeps collateral from backing new orders (restricted currencies), that says nothing of liquidation.
+    A venue whose own utilization says the same (Bybit's, after haircuts) is believed.
     """
     equity, used, available = unit.unit.margin_equity, unit.unit.initial_margin, unit.unit.available_margin
     if equity is None or used is None or available is None or equity <= 0 or used <= 0:
+        return
+    stated = unit.unit.venue_utilization
+    if stated is not None and used <= (stated + AVAILABLE_TOLERANCE) * (used + available):
         return
     if used > (used / equity + AVAILABLE_TOLERANCE) * (used + available):
         detail = f"available {money(available)}, but equity {money(equity)} less initial margin {money(used)}"

@@ -44,7 +44,6 @@ def error_of(status: int, body: str, content_type: str = "application/json") -> 
     ("status", "content_type", "body", "expected"),
     [
         (200, "text/html", HTML, MalformedAnswer),
-        (200, "text/html", WHOLE, MalformedAnswer),
         (200, "application/json", HTML, MalformedAnswer),
         (200, "application/json", "", MalformedAnswer),
         (200, "application/json", "null", MalformedAnswer),
@@ -131,3 +130,8 @@ def test_a_rate_limit_without_a_time_pauses_for_seconds_and_a_ban_for_minutes() 
     assert pause_of(Banned("")) == 120
     assert pause_of(Banned("", retry_after=600)) == 600
     assert pause_of(RateLimited("", retry_after=-3)) == 0
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/html; charset=utf-8", "text/plain", ""])
+def test_whole_json_is_an_answer_however_it_is_labelled(content_type: str) -> None:
+    assert error_of(200, WHOLE, content_type) is None

@@ -6,8 +6,8 @@ just before the first request. Two things prove an answer older than that, and b
 
 * a row's `updateTime` lies before one that was seen already, by more than the venue's servers may differ:
   the picture ended when that change came;
-* the position's mark price stands still while the public mark price of the symbol moves away from it: the
-  picture is frozen since the last read in which they moved together.
+* the position's mark price stands still while the public mark price of the symbol moves away from it, by more
+  than rounding does: the picture is frozen since the last read in which they were together.
 
 A picture frozen from the very first read on, of an account without positions, or of a venue that does not
 answer for public prices, cannot be told from a quiet one.
@@ -25,10 +25,16 @@ from brokers.venues.binance.positions import Rows
 
 SERVERS_DIFFER = timedelta(seconds=1)
 
+APART = Decimal("0.002")
+"""Share of a price: two prints of one mark price differ by less; below it a frozen one misleads nobody."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkProof:
-    """The last read in which the private mark price was seen to follow the public one."""
+    """The last read, `at`, in which the private mark price was seen to follow the public one.
+
+    `public` is what the public one was when the private one was first seen where it is.
+    """
 
     symbol: Symbol
     private: Decimal
@@ -87,16 +93,16 @@ class Freshness:
             return None
         stated = _mark(public) if public is not None and public.get("symbol") == self._largest else None
         before = self._proof
-        frozen = (
-            before is not None
-            and before.symbol == self._largest
-            and before.private == private
-            and stated not in {None, private}
-            and before.public not in {None, stated}
-        )
-        if before is not None and frozen:
+        if before is None or before.symbol != self._largest or before.private != private:
+            return MarkProof(symbol=self._largest, private=private, public=stated, at=asked_at)
+        if _are_apart(stated, private) and _are_apart(stated, before.public):
             return before
-        return MarkProof(symbol=self._largest, private=private, public=stated, at=asked_at)
+        first = stated if before.public is None else before.public
+        return MarkProof(symbol=self._largest, private=private, public=first, at=asked_at)
+
+
+def _are_apart(price: Decimal | None, other: Decimal | None) -> bool:
+    return price is not None and other is not None and abs(price - other) > APART * other
 
 
 def _rows_by_key(assets: Rows, positions: Rows) -> Iterable[tuple[tuple[str, ...], Mapping[str, Any]]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from brokers.answers import ForeignAnswer
+from brokers.answers import ABSENT, ForeignAnswer
 from brokers.errors import (
     Banned,
     BrokerError,
@@ -43,7 +43,8 @@ _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 def read_refusal(status: int, headers: Headers, payload: object) -> BrokerError | None:
     """Return what an answer refuses and why; `None` for success and for what only its status can tell.
 
-    418 and 429 outrank the body: the request was not judged. A positive code other than success is a refusal
+    418 and 429 outrank the body: the request was not judged. A status of "no such path" outranks codes that
+    say nothing of the key, since hosts word it differently. A positive code other than success is a refusal
     with that code, and proves nothing more.
     """
     code, message = _envelope(payload)
@@ -62,6 +63,8 @@ def read_refusal(status: int, headers: Headers, payload: object) -> BrokerError 
         return ClockRefused(text, code=str(code))
     if code in CREDENTIALS:
         return Unauthorized(text, code=str(code))
+    if status in ABSENT:
+        return ForeignAnswer(text)
     return RequestRefused(text, code=str(code))
 
 

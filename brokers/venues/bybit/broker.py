@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from brokers.answers import ForeignAnswer
 from brokers.ccxt_broker import CcxtBroker
-from brokers.errors import BrokerError, MalformedAnswer, RequestRefused
+from brokers.errors import BrokerError, ClockRefused, MalformedAnswer, RequestRefused
 from brokers.hooks import Ack, CancelBatch, Read, SnapshotContext
 from brokers.models import (
     AccountMode,
@@ -44,7 +44,7 @@ from brokers.venues.bybit.orders import (
 from brokers.venues.bybit.positions import SweptRow
 from brokers.venues.bybit.profile import PROFILE
 from brokers.venues.bybit.snapshot import UnifiedAnswers, account_mode, read_snapshot
-from brokers.venues.bybit.sweeps import ALL, ALWAYS, Sweep, required_sweeps
+from brokers.venues.bybit.sweeps import ALL, ALWAYS, OPTION, Sweep, holds_options, required_sweeps
 from brokers.venues.bybit.transfers import (
     find_transfer,
     read_funding_balance,
@@ -158,7 +158,7 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
         if late := sorted(required - planned, key=str):
             swept += await asyncio.gather(*(self._sweep(read, sweep) for sweep in late))
         for one in swept:
-            if one.failure is not None and one.sweep in required:
+            if one.failure is not None and one.sweep in required and not _is_no_product(one, wallet):
                 raise one.failure
         self._planned = required
         self._until_full_sweep = self.sweep_every if full else self._until_full_sweep - 1
@@ -338,6 +338,13 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
         pages = await self._pages(read, "privateGetV5OrderRealtime", params, what)
         orders = (read_open_order(row, category) for page in pages for row in rows_of(page, what))
         return tuple({order.order_id: order for order in orders}.values())
+
+
+def _is_no_product(swept: _Swept, wallet: Wallet) -> bool:
+    """Tell whether a list was refused because the account has no options, as its wallet says too."""
+    failure = swept.failure
+    refused = isinstance(failure, (RequestRefused, ForeignAnswer)) and not isinstance(failure, ClockRefused)
+    return refused and swept.sweep == OPTION and not holds_options(wallet)
 
 
 def build(spec: BrokerSpec) -> Broker:

@@ -70,7 +70,7 @@ def read_time(payload: Any) -> int:  # noqa: ANN401 - raw JSON
 
 def read_refusal(status: int, headers: Headers, payload: Any) -> BrokerError | None:  # noqa: ANN401 - raw JSON
     """Return what an answer refuses, `None` for success (`retCode` 0) and for what only its status tells."""
-    if status == FORBIDDEN_STATUS:
+    if status == FORBIDDEN_STATUS and not _is_verdict(payload):
         return _forbidden(payload)
     if payload is None:
         return None
@@ -94,6 +94,13 @@ def _by_code(code: str, text: str, status: int, until_reset: float) -> BrokerErr
     if code in UNAVAILABLE:
         return VenueUnavailable(f"{text} (code {code})")
     return RequestRefused(text, code=code)
+
+
+def _is_verdict(payload: Any) -> bool:  # noqa: ANN401 - raw JSON
+    """Tell whether a 403 is the venue's word on this request, and not its firewall's on our address."""
+    code = payload.get("retCode") if isinstance(payload, Mapping) else None
+    message = str(payload.get("retMsg") or "") if isinstance(payload, Mapping) else ""
+    return code not in (None, 0, "0") and "frequent" not in message.casefold()
 
 
 def _forbidden(payload: Any) -> Banned:  # noqa: ANN401 - raw JSON

@@ -148,6 +148,7 @@ def _account_unit(wallet: Wallet, findings: list[Finding]) -> RiskUnit:
         wallet_balance=wallet.wallet_balance,
         unrealized_pnl=wallet.unrealized_pnl,
         venue_ratio=wallet.maintenance_rate,
+        venue_utilization=wallet.initial_rate,
     )
 
 

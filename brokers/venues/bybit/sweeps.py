@@ -9,7 +9,7 @@ options by category. A list is left out only while the wallet of the *same* snap
 * in cross margin, the coins' maintenance margins, at the wallet's own prices, make up the account's
   `totalMaintenanceMargin`: no requirement is left for a position we do not see;
 * for options, which may need no margin at all: every coin's equity is its balance plus the unrealized PnL, so
-  no option value is in it.
+  no option value worth mentioning is in it.
 
 Source: Bybit docs, Get Wallet Balance (`equity`, `totalPositionIM`, coins without assets are not returned).
 """
@@ -30,8 +30,8 @@ PAGE = 200
 UNEXPLAINED = Decimal("0.001")
 """Share of the account's maintenance margin that rounding and prices may leave open."""
 
-EQUITY_ROUNDING = Decimal("0.0000001")
-"""Coins print eight decimals; sums of three of them may be off by a few units in the last place."""
+OPTION_VALUE = Decimal("0.001")
+"""Share of a coin's equity that rounding may leave open; options worth less are seen by the full sweeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +111,22 @@ def _margins_explained(wallet: Wallet) -> bool:
     return total - explained <= total * UNEXPLAINED
 
 
+def holds_options(wallet: Wallet) -> bool:
+    """Tell whether some coin's equity holds what neither its balance nor its unrealized PnL explains."""
+    return any(_option_share(coin) for coin in wallet.coins)
+
+
 def _free_of_options(coin: Coin) -> bool:
-    """Tell whether a coin's equity is explained without options.
+    return _option_share(coin) is False
+
+
+def _option_share(coin: Coin) -> bool | None:
+    """Tell whether options are in a coin's equity; `None` when it states too little to tell.
 
     `walletBalance` holds what was borrowed on spot since `spotBorrow` exists, and did not before.
     """
     if coin.equity is None or coin.wallet_balance is None or coin.unrealized_pnl is None:
-        return False
+        return None
     value = coin.equity - coin.wallet_balance - coin.unrealized_pnl
-    return min(abs(value), abs(value + (coin.spot_borrowed or ZERO))) <= EQUITY_ROUNDING
+    unexplained = min(abs(value), abs(value + (coin.spot_borrowed or ZERO)))
+    return unexplained > OPTION_VALUE * abs(coin.equity)

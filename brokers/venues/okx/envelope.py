@@ -97,8 +97,9 @@ def read_refusal(status: int, headers: Headers, payload: Any) -> BrokerError | N
     that a successful status needs the envelope.
     """
     del headers
-    code = payload.get("code") if isinstance(payload, Mapping) else None
-    if not isinstance(code, str) or not code:
+    stated = payload.get("code") if isinstance(payload, Mapping) else None
+    code = str(stated) if isinstance(stated, (str, int)) and not isinstance(stated, bool) else ""
+    if not code:
         if payload is not None and status < HTTPStatus.BAD_REQUEST:
             return MalformedAnswer("no code in the answer")
         return None

@@ -1,7 +1,8 @@
 """`account/positions`: raw rows -> open positions with their figures in the unit's currency.
 
-OKX states a row's margins and PnL in the row's margin currency (`ccy`) and its notional in USD. Where the
-account answers as one pool in USD, the row's figures are turned into USD, so that unit and positions agree.
+OKX states a row's PnL and isolated margin in the row's margin currency (`ccy`) and its notional in USD.
+Where the account answers as one pool in USD, the row's figures are turned into USD, so that unit and
+positions agree.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ ACCOUNT_UNIT = "account"
 USD = "USD"
 
 FUTURES_TYPES = frozenset({"SWAP", "FUTURES"})
+PAID_IN_FULL = "EVENTS"
 SIDES = {"long": Side.LONG, "short": Side.SHORT}
 MARGIN_MODES = frozenset({"cross", "isolated"})
 
@@ -102,7 +104,7 @@ def read_positions(rows: Sequence[Mapping[str, Any]], around: Surroundings, find
         if not symbol:
             fields.find(FindingCode.FIELD_MISSING, "a position without instId")
             continue
-        size = fields.required("pos")
+        size = None if _is_closed(row) else fields.required("pos")
         if not size:
             continue
         kind = _instrument_type(row, symbol, around)
@@ -118,6 +120,11 @@ def read_positions(rows: Sequence[Mapping[str, Any]], around: Surroundings, find
             continue
         holdings[holding.position.key] = holding
     return Book(holdings=tuple(holdings.values()), other_currencies=frozenset(others))
+
+
+def _is_closed(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row is what is left of a closed position: `""` for its size and all its cost."""
+    return row.get("pos") == "" and all(not row.get(name) for name in ("notionalUsd", "imr", "mmr", "margin"))
 
 
 def _instrument_type(row: Mapping[str, Any], symbol: Symbol, around: Surroundings) -> str:
@@ -140,7 +147,7 @@ def _note_other(kind: str, row: Mapping[str, Any], fields: Fields) -> None:
             fields.find(
                 FindingCode.INCOMPLETE, "an isolated option position is open: margind cannot watch it"
             )
-    else:
+    elif kind != PAID_IN_FULL:
         fields.find(
             FindingCode.INCOMPLETE, f"a position of unknown instrument type {kind or '(none)'} is open"
         )
@@ -162,12 +169,11 @@ def _holding(symbol: Symbol, size: Decimal, fields: Fields, around: Surroundings
     own_notional = _notional_at(abs(size), mark, rules)
     notional, rate = _notional_and_rate(own_notional, currency, fields, around)
 
-    def converted(figure: Decimal | None) -> Decimal | None:
-        return None if figure is None or rate is None else figure * rate
-
     isolated = mode is MarginMode.ISOLATED
     shared = around.risk_units and not isolated
     margin = None if shared else fields.required("margin" if isolated else "imr")
+    lever = _positive(fields.optional("lever"))
+    margin_rate = rate if isolated else _margin_rate(margin, rate, notional, lever)
     pnl = fields.required("upl") if isolated else fields.optional("upl")
     cross_unit = ACCOUNT_UNIT if around.pooled else currency
     position = Position(
@@ -182,17 +188,17 @@ def _holding(symbol: Symbol, size: Decimal, fields: Fields, around: Surroundings
         entry_price=_positive(fields.optional("avgPx")),
         mark_price=mark,
         notional=notional,
-        initial_margin=converted(margin),
-        maintenance_margin=None if shared else converted(fields.required("mmr")),
-        unrealized_pnl=converted(pnl),
-        leverage_setting=_positive(fields.optional("lever")),
+        initial_margin=_times(margin, margin_rate),
+        maintenance_margin=None if shared else _times(fields.required("mmr"), margin_rate),
+        unrealized_pnl=_times(pnl, rate),
+        leverage_setting=lever,
         liquidation_price=_positive(fields.optional("liqPx")),
         updated_at=fields.time("uTime"),
     )
     return Holding(
         position=position,
         currency=currency,
-        isolated_margin=converted(margin) if isolated else None,
+        isolated_margin=_times(margin, rate) if isolated else None,
         margin_ratio=fields.optional("mgnRatio"),
     )
 
@@ -259,6 +265,24 @@ def _notional_and_rate(
     if stated is not None:
         return stated, rate
     return (None if own is None or rate is None else own * rate), rate
+
+
+def _margin_rate(
+    margin: Decimal | None, rate: Decimal | None, notional: Decimal | None, lever: Decimal | None
+) -> Decimal | None:
+    """Return the rate that turns a cross row's `imr` and `mmr` into the unit's currency.
+
+    OKX documents `imr` of a cross row as "in USD", and shows margins of coin-margined rows in the coin. Which
+    it is, is told by the size of it: initial margin is about notional / leverage.
+    """
+    if not margin or not rate or not notional or not lever:
+        return rate
+    expected = notional / lever
+    return min(ONE, rate, key=lambda one: max(margin * one / expected, expected / (margin * one)))
+
+
+def _times(figure: Decimal | None, rate: Decimal | None) -> Decimal | None:
+    return None if figure is None or rate is None else figure * rate
 
 
 def _agree(quoted: Decimal | None, implied: Decimal | None, currency: str) -> bool:

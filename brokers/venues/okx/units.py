@@ -19,6 +19,7 @@ def account_unit(
 
     `adjEq` is what counts as margin (`totalEq` does not: it holds what is no collateral); `imr` and `mmr` are
     of cross positions, orders and borrowing together; `mgnRatio` = `adjEq` / (`mmr` + liquidation fees).
+    `availEq` may be `""` beside them. `upl` is of all rows, options included, which are no positions here.
     """
     fields = Fields(account, findings, unit=ACCOUNT_UNIT)
     at_risk = any(holding.is_cross for holding in book.holdings) or bool(book.other_currencies)
@@ -32,8 +33,8 @@ def account_unit(
         margin_equity=equity,
         initial_margin=_total(fields, "imr"),
         maintenance_margin=maintenance,
-        available_margin=_total(fields, "availEq"),
-        unrealized_pnl=fields.optional("upl"),
+        available_margin=fields.optional("availEq"),
+        unrealized_pnl=None if book.other_currencies else fields.optional("upl"),
         venue_ratio=_venue_ratio(fields, equity, must_be_stated=at_risk),
     )
 
@@ -78,7 +79,7 @@ def _currency_unit(name: str, row: Mapping[str, Any], book: Book, findings: list
         figures = {field: _total(fields, field) for field in ("eq", "imr", "mmr", "availEq")}
     else:
         figures = {field: fields.optional(field) for field in ("eq", "imr", "mmr", "availEq")}
-    equity = _cross_equity(name, fields, figures["eq"], book)
+    equity, pnl = _cross_equity(name, fields, figures["eq"], book), _cross_pnl(name, fields, book)
     _note_torn_currency(name, fields, figures["mmr"], book)
     return RiskUnit(
         key=name,
@@ -88,8 +89,8 @@ def _currency_unit(name: str, row: Mapping[str, Any], book: Book, findings: list
         initial_margin=figures["imr"],
         maintenance_margin=figures["mmr"],
         available_margin=figures["availEq"],
-        wallet_balance=fields.optional("cashBal"),
-        unrealized_pnl=_cross_pnl(name, fields, book),
+        wallet_balance=_cross_wallet(fields, equity, pnl),
+        unrealized_pnl=pnl,
         venue_ratio=_venue_ratio(fields, equity, must_be_stated=at_risk and bool(row)),
         measures=BOTH_MEASURES if margined else NO_MEASURES,
     )
@@ -120,6 +121,20 @@ def _cross_pnl(name: str, fields: Fields, book: Book) -> Decimal | None:
     return pnl - (isolated or ZERO)
 
 
+def _cross_wallet(fields: Fields, equity: Decimal | None, pnl: Decimal | None) -> Decimal | None:
+    """Return the cash of cross positions.
+
+    OKX does not say whether `cashBal` holds the margin given to isolated positions: of both readings the one
+    that fits equity and PnL is taken; `None` where neither can be told.
+    """
+    cash, isolated, isolated_pnl = (fields.optional(name) for name in ("cashBal", "isoEq", "isoUpl"))
+    if cash is None or not isolated:
+        return cash
+    if isolated_pnl is None or equity is None or pnl is None:
+        return None
+    return min(cash, cash - (isolated - isolated_pnl), key=lambda wallet: abs(equity - pnl - wallet))
+
+
 def _holds_isolated(name: str, book: Book) -> bool:
     return any(not holding.is_cross and holding.currency == name for holding in book.holdings)
 
@@ -128,12 +143,13 @@ def isolated_unit(holding: Holding, parent: str, currency: str, findings: list[F
     """Build the unit of an isolated position.
 
     OKX's ratio of one is (margin + unrealized PnL) / (maintenance margin + liquidation fee), so margin and
-    PnL together are its equity. Its margin is all used from the first moment: there is no utilization.
+    PnL together are its equity, and without the ratio they judge it alone. Its margin is all used from the
+    first moment: there is no utilization.
     """
     position = holding.position
     margin, pnl, ratio = holding.isolated_margin, position.unrealized_pnl, holding.margin_ratio
     equity = None if margin is None or pnl is None else margin + pnl
-    if ratio is None:
+    if ratio is None and None in (equity, position.maintenance_margin):
         findings.append(
             Finding(
                 code=FindingCode.TOTALS_MISSING,

@@ -87,6 +87,23 @@ def test_a_unit_shows_at_least_the_initial_margin_of_its_positions(build: BUILD)
     assert reasons(build.judge(with_orders)) == []
 
 
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [(None, [Reason.AVAILABLE_MISMATCH]), ("0.5", [Reason.AVAILABLE_MISMATCH]), ("0.95", [])],
+    ids=["nobody says so", "the venue says otherwise", "the venue says the same"],
+)
+def test_available_margin_far_below_equity_needs_the_venues_own_word(
+    *, build: BUILD, stated: str | None, found: list[Reason]
+) -> None:
+    """Equity 100,000 and 40,000 used, of which a haircut leaves 2,000 available: 95 % used."""
+    told = None if stated is None else D(stated)
+    unit = {"initial_margin": D(40_000), "available_margin": D(2_000), "venue_utilization": told}
+    assessment = build.judge(build.book(100_000, unit=unit))
+
+    assert reasons(assessment) == found
+    assert assessment.utilization == D(40_000) / D(42_000)
+
+
 def test_of_a_hedge_only_the_larger_leg_must_be_covered(build: BUILD) -> None:
     legs = [build.Row(hedged=True, quantity="2"), build.Row(hedged=True, side=Side.SHORT)]
 

@@ -51,9 +51,25 @@ def test_a_frozen_picture_keeps_the_date_of_the_last_read_that_moved() -> None:
     freshness = Freshness()
     look(freshness, 0, "61000", None)
     assert look(freshness, 2, "61005", "61005.2") == at(2)
-    assert look(freshness, 4, "61005", "60990") == at(2)
-    assert look(freshness, 6, "61005", "60970") == at(2)
-    assert look(freshness, 8, "60970", "60970") == at(8)
+    assert look(freshness, 4, "61005", "60880") == at(2)
+    assert look(freshness, 6, "61005", "60770") == at(2)
+    assert look(freshness, 8, "60770", "60770") == at(8)
+
+
+def test_a_frozen_picture_is_known_by_a_slow_drift_too() -> None:
+    freshness = Freshness()
+    look(freshness, 0, "61000", None)
+    public_marks = [61000 - 40 * number for number in range(8)]
+    ages = [at(2 * n) - look(freshness, 2 * n, "61000", str(m)) for n, m in enumerate(public_marks, 1)]
+    assert ages[:4] == [timedelta(0)] * 4, "122 of 61000 is where they are apart"
+    assert ages[4:] == [timedelta(seconds=2 * late) for late in (1, 2, 3, 4)]
+
+
+def test_a_mark_price_printed_more_coarsely_is_not_frozen() -> None:
+    freshness = Freshness()
+    look(freshness, 0, "61000", None)
+    for seconds, mark in ((2, "61000.91"), (4, "60999.02"), (6, "61003.7"), (8, "60998.88")):
+        assert look(freshness, seconds, "61000", mark) == at(seconds)
 
 
 def test_a_quiet_market_is_not_a_frozen_picture() -> None:
@@ -90,6 +106,7 @@ def test_the_largest_position_is_watched_and_another_one_starts_anew() -> None:
     eth = {"symbol": "ETHUSDT", "positionSide": "BOTH", "markPrice": "2000", "notional": "900000"}
     look(freshness, 0, "61000", None)
     look(freshness, 2, "61000", "60000")
+    look(freshness, 3, "61000", "59500")
     rows = [btc("61000"), eth]
     freshness.date(assets=[], positions=rows, public=public("59000"), asked_at=at(4))
     assert freshness.watched == "ETHUSDT"

@@ -187,6 +187,15 @@ def test_a_call_that_the_host_does_not_have_is_told_from_one_that_failed() -> No
     assert not is_absent(Unauthorized("key", code="-2015"))
 
 
+@pytest.mark.parametrize("code", [-1, 404, -1100, -5000])
+@pytest.mark.parametrize("status", [404, 405, 410, 501])
+def test_a_path_that_is_not_there_is_absent_whatever_code_comes_with_it(code: int, status: int) -> None:
+    error = refusal(code, status)
+    assert error is not None
+    assert is_absent(error)
+    assert isinstance(refusal(-2015, status), Unauthorized)
+
+
 def test_the_weight_used_is_read_off_the_header() -> None:
     assert used_weight({"x-mbx-used-weight-1m": "1723"}) == 1723
     assert used_weight({}) is None

@@ -1,6 +1,7 @@
 """Which calls make a snapshot and a list of open orders, and which of them may fail."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -113,6 +114,25 @@ async def test_a_list_in_need_may_not_fail(
     account_of(cross_wallet)["coin"][0]["totalPositionMM"] = ""
     script.answers[(POSITIONS, "option")] = VenueUnavailable("HTTP 502")
     with pytest.raises(VenueUnavailable):
+        await broker.gather(script)
+
+
+@pytest.mark.parametrize(
+    "refusal", [RequestRefused("no options", code="10001"), Unauthorized("no permission", code="10005")]
+)
+async def test_an_account_without_options_may_be_refused_their_list(
+    broker: BybitBroker,
+    script: Script,
+    cross_wallet: Payload,
+    account_of: Callable[[Payload], Payload],
+    refusal: BrokerError,
+) -> None:
+    coin = account_of(cross_wallet)["coin"][0]
+    coin["totalPositionMM"] = ""
+    script.answers[(POSITIONS, "option")] = refusal
+    assert len((await broker.gather(script)).times) == 3
+    coin["equity"] = str(Decimal(coin["equity"]) * 2)
+    with pytest.raises(type(refusal)):
         await broker.gather(script)
 
 

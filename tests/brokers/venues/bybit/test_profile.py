@@ -74,6 +74,13 @@ def test_forbidden_is_a_ban(payload: object, pause: int) -> None:
     assert error.retry_after == pause
 
 
+def test_a_forbidden_request_with_the_venues_own_code_is_no_ban() -> None:
+    error = read_refusal(403, {}, answer(10005, "Permission denied for current apikey."))
+    assert isinstance(error, Unauthorized)
+    assert error.code == "10005"
+    assert isinstance(read_refusal(403, {}, answer(10009, "IP has been banned")), Banned)
+
+
 def test_the_limit_header_tells_how_long_to_wait() -> None:
     headers = {"x-bapi-limit-reset-timestamp": "1700000000400"}
     error = read_refusal(200, headers, answer(10006, "Too many visits!"))

@@ -3,7 +3,15 @@
 import pytest
 
 from brokers.models import MarginMode
-from brokers.venues.bybit.sweeps import ALL, INVERSE, LINEAR_USDC, LINEAR_USDT, OPTION, required_sweeps
+from brokers.venues.bybit.sweeps import (
+    ALL,
+    INVERSE,
+    LINEAR_USDC,
+    LINEAR_USDT,
+    OPTION,
+    holds_options,
+    required_sweeps,
+)
 from brokers.venues.bybit.wallet import Wallet, read_wallet
 
 CROSS, ISOLATED, PORTFOLIO = MarginMode.CROSS, MarginMode.ISOLATED, MarginMode.PORTFOLIO
@@ -74,6 +82,12 @@ def test_margin_in_a_coin_asks_for_inverse_contracts() -> None:
 def test_option_value_in_a_coins_equity_asks_for_options() -> None:
     wallet = wallet_with(coin("USDC", equity="1012.5"))
     assert required_sweeps(wallet, CROSS) == {LINEAR_USDT, OPTION}
+
+
+def test_figures_rounded_to_cents_hold_no_option() -> None:
+    wallet = wallet_with(coin("USDC", equity="1000.01", unrealisedPnl="0.00"))
+    assert required_sweeps(wallet, CROSS) == {LINEAR_USDT}
+    assert not holds_options(wallet)
 
 
 def test_equity_made_of_balance_pnl_and_spot_debt_holds_no_option() -> None:

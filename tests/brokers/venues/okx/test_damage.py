@@ -28,7 +28,7 @@ JUNK: tuple[object, ...] = (
     "0x10",
 )
 CRITICAL = {
-    "3": {"adjEq", "imr", "mmr", "mgnRatio", "availEq", "uTime"},
+    "3": {"adjEq", "imr", "mmr", "mgnRatio", "uTime"},
     "2": {"eq", "imr", "mmr", "mgnRatio", "availEq", "uTime"},
 }
 

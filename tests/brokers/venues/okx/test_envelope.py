@@ -83,7 +83,9 @@ def test_rate_limit_inside_a_row_is_a_rate_limit() -> None:
     assert isinstance(refusal("1", data=[{"sCode": "50061", "sMsg": ""}]), RateLimited)
 
 
-@pytest.mark.parametrize("payload", [{}, {"status": "ok"}, [], {"code": 0, "data": []}])
+@pytest.mark.parametrize(
+    "payload", [{}, {"status": "ok"}, [], {"code": True, "data": []}, {"code": None, "data": []}]
+)
 def test_success_status_without_the_envelope_is_malformed(payload: object) -> None:
     assert isinstance(read_refusal(200, {}, payload), MalformedAnswer)
 
@@ -100,3 +102,9 @@ def test_rows_are_objects() -> None:
             rows_of(foreign, "x")
     with pytest.raises(MalformedAnswer):
         row_of({"data": [{}, {}]}, "x")
+
+
+def test_a_code_may_come_as_a_number() -> None:
+    assert read_refusal(200, {}, {"code": 0, "data": []}) is None
+    error = read_refusal(200, {}, {"code": 50113, "msg": "Invalid Sign", "data": []})
+    assert isinstance(error, Unauthorized)

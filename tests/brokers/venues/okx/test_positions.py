@@ -193,7 +193,37 @@ def test_cross_options_are_left_to_the_venues_totals(parse: Parse, pooled_row: R
     assert snapshot.findings == ()
 
 
-@pytest.mark.parametrize("row", [{"instType": "OPTION", "mgnMode": "isolated"}, {"instType": "EVENTS"}])
+def test_what_is_left_of_a_closed_position_is_none(parse: Parse, pooled_row: Row, swap_row: Row) -> None:
+    closed = {**swap_row, "pos": "", "notionalUsd": "", "imr": "", "mmr": "", "margin": ""}
+    snapshot = parse(pooled_row, closed)
+    assert snapshot.positions == ()
+    assert snapshot.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("imr", "mmr"),
+    [("0.1", "0.004"), ("6000", "240"), ("6012.5", "240.5")],
+    ids=["in the coin", "in USD", "USD"],
+)
+def test_margins_of_a_coin_margined_row_are_told_by_their_size(
+    only: Only, inverse_row: Row, *, imr: str, mmr: str
+) -> None:
+    position, snapshot = only({**inverse_row, "imr": imr, "mmr": mmr})
+    rate = 60000 if imr == "0.1" else 1
+    assert position.initial_margin == Decimal(imr) * rate
+    assert position.maintenance_margin == Decimal(mmr) * rate
+    assert position.unrealized_pnl == Decimal("0.0082") * 60000
+    assert snapshot.findings == ()
+
+
+def test_event_contracts_are_paid_in_full_and_no_concern(parse: Parse, pooled_row: Row) -> None:
+    snapshot = parse(
+        pooled_row, {"instId": "BTC-ABOVE-100K", "instType": "EVENTS", "pos": "1", "ccy": "USDT"}
+    )
+    assert (snapshot.positions, snapshot.findings) == ((), ())
+
+
+@pytest.mark.parametrize("row", [{"instType": "OPTION", "mgnMode": "isolated"}, {"instType": "BASKET"}])
 def test_other_positions_are_flagged(parse: Parse, pooled_row: Row, row: Row) -> None:
     snapshot = parse(pooled_row, {"instId": "BTC-USD-250926-100000-C", "pos": "1", "ccy": "BTC", **row})
     assert codes(snapshot) == {FindingCode.INCOMPLETE}

@@ -245,7 +245,41 @@ def test_ratio_left_out_without_positions_is_no_risk(parse: Parse, pooled_row: R
     assert snapshot.findings == ()
 
 
-@pytest.mark.parametrize("field", ["adjEq", "imr", "mmr", "availEq"])
+def test_available_equity_may_be_left_out(parse: Parse, pooled_row: Row, swap_row: Row) -> None:
+    # OKX docs, account/balance: one of its own samples has `"availEq": ""` beside a set adjEq.
+    snapshot = parse({**pooled_row, "availEq": ""}, swap_row)
+    assert snapshot.unit("account").available_margin is None
+    assert snapshot.findings == ()
+
+
+def test_profit_of_options_is_not_held_against_the_positions(
+    parse: Parse, pooled_row: Row, swap_row: Row
+) -> None:
+    option = {"instId": "BTC-USD-250926-100000-C", "instType": "OPTION", "mgnMode": "cross", "pos": "1"}
+    assert parse({**pooled_row, "upl": "1000"}, swap_row).unit("account").unrealized_pnl == 1000
+    mixed = parse({**pooled_row, "upl": "21000"}, swap_row, {**option, "ccy": "BTC"})
+    assert mixed.unit("account").unrealized_pnl is None
+
+
+@pytest.mark.parametrize("cash", ["5200", "4880"], ids=["with isolated margin", "without"])
+def test_cash_of_cross_positions_is_told_by_equity_and_pnl(parse: Parse, futures_row: Row, cash: str) -> None:
+    futures_row["details"][0].update(cashBal=cash, eq="5280")
+    unit = parse(futures_row, level="2").unit("USDT")
+    assert (unit.margin_equity, unit.wallet_balance, unit.unrealized_pnl) == (4980, 4880, 100)
+
+
+def test_an_isolated_position_is_judged_without_its_ratio(
+    parse: Parse, futures_row: Row, isolated_row: Row
+) -> None:
+    snapshot = parse(futures_row, {**isolated_row, "mgnRatio": ""}, level="2")
+    unit = snapshot.unit("isolated:BTC-USDT-SWAP:short")
+    assert (unit.margin_equity, unit.maintenance_margin, unit.venue_ratio) == (300, 24, None)
+    assert not [finding for finding in snapshot.findings if finding.unit == unit.key]
+    blind = parse(futures_row, {**isolated_row, "mgnRatio": "", "mmr": ""}, level="2")
+    assert FindingCode.TOTALS_MISSING in codes(blind)
+
+
+@pytest.mark.parametrize("field", ["adjEq", "imr", "mmr"])
 def test_account_figure_left_out_is_missing_and_never_zero(
     parse: Parse, pooled_row: Row, swap_row: Row, field: str
 ) -> None:
