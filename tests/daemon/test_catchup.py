@@ -50,7 +50,7 @@ def lagging(open_desk: Callable[..., Desk], venue_of: Callable[..., Any]) -> Cal
     return open_
 
 
-@pytest.mark.parametrize("lag_ms", [0, 300, 1500, 4000])
+@pytest.mark.parametrize("lag_ms", [0, 300, 1500, 4000, 12_000])
 @pytest.mark.parametrize("fate", [None, Fate.ANSWER_LOST])
 async def test_a_fill_is_not_cut_again_from_a_picture_that_does_not_hold_it_yet(
     lagging: Callable[[int], Desk], lag_ms: int, fate: Fate | None
