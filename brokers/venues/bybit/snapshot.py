@@ -176,8 +176,8 @@ def _currency_unit(currency: str, coin: Coin | None, findings: list[Finding]) ->
     """Build a settle coin's unit in isolated margin: how much of its wallet is tied up.
 
     Used is position and order margin plus what spot orders lock; available is the wallet balance less that
-    and less any bonus. The PnL belongs to the positions' own units: here equity is the wallet balance alone;
-    what is tied up was taken out of it and still counts in it, so there cannot be more of it than nothing.
+    and less any bonus, which a coin need not have. The PnL belongs to the positions' own units: here equity
+    is the wallet balance alone, of which what is tied up is a part.
 
     Source: Bybit docs, Wallet Stream (derivatives available balance in isolated margin).
     """
@@ -186,10 +186,10 @@ def _currency_unit(currency: str, coin: Coin | None, findings: list[Finding]) ->
         wallet_balance = coin.wallet_balance
         if coin.position_margin is not None and coin.order_margin is not None and coin.locked is not None:
             used = coin.position_margin + coin.order_margin + coin.locked
-        if used is not None and wallet_balance is not None and coin.bonus is not None:
-            available = wallet_balance - used - coin.bonus
+        if used is not None and wallet_balance is not None:
+            available = wallet_balance - used - (coin.bonus or ZERO)
     if available is None:
-        detail = f"no wallet balance, bonus, locked amount, position margin or order margin of {currency}"
+        detail = f"no wallet balance, locked amount, position margin or order margin of {currency}"
         findings.append(Finding(code=FindingCode.TOTALS_MISSING, detail=detail, unit=currency))
     if used and wallet_balance is not None and wallet_balance <= 0:
         detail = f"{used} {currency} is tied up out of a wallet balance of {wallet_balance}"
