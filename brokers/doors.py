@@ -6,9 +6,9 @@ import functools
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import aiohttp
 import ccxt.async_support
@@ -136,6 +136,10 @@ class Door:
         if endpoint is not None:
             exchange.urls = {**exchange.urls, "api": redirect(exchange.urls["api"], endpoint)}
         exchange.options = {**exchange.options, **profile.options, "maxRetriesOnFailure": 0}
+        if profile.sections:
+            urls = exchange.urls["api"]
+            own = {name: urljoin(urls["private"], path) for name, path in profile.sections.items()}
+            exchange.urls = {**exchange.urls, "api": {**urls, **own}}
         exchange.headers = dict(exchange.headers)  # OKX's test environment is a header
         exchange.apiKey = spec.credentials.api_key
         exchange.secret = spec.credentials.secret
@@ -147,6 +151,7 @@ class Door:
         if exchange.verbose or exchange.enableRateLimit:  # pragma: no cover - guards against a ccxt change
             raise RuntimeError("ccxt must neither print requests nor queue them")
         self._exchange = exchange
+        self._endpoints = profile.endpoints
         self.window_ms = window_ms
 
     async def ask(self, request: Request, *, window_ms: int, headers: Mapping[str, str]) -> Answer:
@@ -156,7 +161,7 @@ class Door:
             NotSent: no connection came about.
             BrokerError: the request could not be built, or no whole answer came.
         """
-        method = getattr(self._exchange, request.call, None)
+        method = self._method(request.call)
         if method is None:
             raise NotSupported("ccxt has no such call")
         if self._exchange.session is None:
@@ -165,12 +170,18 @@ class Door:
         token = SENDING.set(sending)
         failure: BrokerError
         try:
-            return cast("Answer", await method(_fresh(request.params)))
+            return await method(_fresh(request.params))
         except Exception as error:  # noqa: BLE001 - whatever breaks in ccxt or aiohttp is "no answer"
             failure = _failure(error, sending.method)
         finally:
             SENDING.reset(token)
         raise failure  # outside the handler: the original text may hold the signed URL
+
+    def _method(self, call: str) -> Callable[[Any], Awaitable[Answer]] | None:
+        endpoint = self._endpoints.get(call)
+        if endpoint is None:
+            return cast("Callable[[Any], Awaitable[Answer]] | None", getattr(self._exchange, call, None))
+        return functools.partial(self._exchange.request, endpoint.path, [endpoint.section], endpoint.method)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -181,3 +181,63 @@ covers a client id in use, too), 51410 and 51412 (cancellation under way or time
 
 Source: OKX docs, v5 "Error Code".
 """
+
+KRAKEN_FUTURES = OutcomeTable(
+    rejected=MappingProxyType(
+        {
+            "authenticationError": _ACCESS,
+            "permissionDenied": _ACCESS,
+            "nonceBelowThreshold": "refused at the gateway: the nonce is too old",
+            "nonceDuplicate": "refused at the gateway: the nonce was used before",
+            "requiredArgumentMissing": _SHAPE,
+            "invalidArgument": _SHAPE,
+            "Json Parse Error": _SHAPE,
+            "accountInactive": _STATE,
+            "invalidAccount": _SHAPE,
+            "invalidAmount": _SHAPE,
+            "invalidUnit": _SHAPE,
+            "insufficientFunds": "refused by the wallet: not enough in it",
+        }
+    ),
+    rejected_orders=MappingProxyType(
+        {
+            "invalidOrderType": _SHAPE,
+            "invalidSide": _SHAPE,
+            "invalidSize": _SHAPE,
+            "invalidPrice": _SHAPE,
+            "clientOrderIdTooLong": _SHAPE,
+            "clientOrderIdTooBig": _SHAPE,
+            "clientOrderIdInvalid": _SHAPE,
+            "insufficientAvailableFunds": _FUNDS,
+            "wouldCauseLiquidation": "refused by the risk check before matching: it would liquidate",
+            "fixedLeverageTooHigh": _LIMITS,
+            "maxPositionViolation": _LIMITS,
+            "tooManySmallOrders": _LIMITS,
+            "tooManyOrders": _LIMITS,
+            "outsidePriceCollar": _LIMITS,
+            "wouldIncreasePriceDislocation": _LIMITS,
+            "marketSuspended": _STATE,
+            "marketInactive": _STATE,
+            "marketIsPostOnly": _STATE,
+            "selfFill": "refused by matching: it would trade with the account's own order",
+            "postWouldExecute": "refused by matching: post-only, and it would take",
+            "iocWouldNotExecute": "refused by matching: nothing in the book is within its price",
+            "wouldProcessAfterSpecifiedTime": "refused on arrival: it is past its processBefore",
+        }
+    ),
+    exists=frozenset({"clientOrderIdAlreadyExist"}),
+    benign=MappingProxyType(
+        {
+            Write.ORDER: MappingProxyType({"wouldNotReducePosition": _REDUCE}),
+            Write.CANCEL: MappingProxyType({"notFound": _GONE, "filled": _GONE}),
+        }
+    ),
+)
+"""Kraken Futures: the `error` of an answer, the `sendStatus.status` of an order, the `status` of a cancelled
+one. A status beside an execution event proves nothing and never comes here. Not in it, on purpose:
+apiLimitExceeded (also sent by a gateway that forwarded the order), marketUnavailable, Unavailable, Server
+Error and unknownError (the venue failed inside), contractNotFound and notFound as an answer to an order,
+cancelled and edited as the status of a new order (a state no reducing order should have).
+
+Source: Kraken docs, Futures REST, "Send order", "Cancel order", "Batch order management".
+"""

@@ -55,6 +55,15 @@ NO_PARAMS: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A documented call that ccxt does not list: `path` below ccxt's URL `section`, signed like others."""
+
+    path: str
+    section: str
+    method: str = "GET"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One call to a venue: ccxt's implicit raw method name, its parameters and its cost in budget units.
 
@@ -86,6 +95,8 @@ class VenueProfile:
         venue: Our broker id; names the venue in error texts.
         ccxt_class: The class in `ccxt.async_support`, e.g. `binanceusdm`.
         options: ccxt `options` laid over the class's own.
+        endpoints: Calls that ccxt does not list, by the raw name under which they are asked.
+        sections: URL sections that ccxt does not know -> their path, on the host of its `private` section.
         budget: The venue's request limit.
         call_limits: What the venue counts per key and call, beside the budget, by implicit raw name.
         time_call: Implicit raw name of the venue's public time call.
@@ -116,6 +127,8 @@ class VenueProfile:
     read_refusal: Callable[[int, Headers, Json], BrokerError | None]
     call_limits: Mapping[str, CallLimit] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    endpoints: Mapping[str, Endpoint] = field(default_factory=lambda: MappingProxyType({}))
+    sections: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     used_weight: Callable[[Headers], float | None] = no_used_weight
     extra_headers: Callable[[str, datetime | None], Mapping[str, str]] = no_extra_headers
     window_option: str | None = "recvWindow"

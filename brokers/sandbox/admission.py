@@ -18,7 +18,7 @@ from brokers.sandbox.orders import (
     Rejection,
     TriggerDirection,
 )
-from brokers.sandbox.reservation import claim, claimed_margin, reserves
+from brokers.sandbox.reservation import claim, claimed_notional, reserves
 from brokers.sandbox.spec import DuplicateRule, MarginPool, OversizeRule
 from brokers.sandbox.state import VenueState
 from brokers.sandbox.trading import closing_side
@@ -73,13 +73,15 @@ def check_margin(state: VenueState, account: Account, order: Order, price: Decim
         if other.key == order.key and other.order_id != order.order_id and reserves(other, state.rules)
     ]
     claims = [*resting, (order.side, order.quantity - order.filled, price)]
-    margin = claimed_margin(claims, account, instrument, order.key)
-    margin -= claimed_margin(resting, account, instrument, order.key)
-    if margin <= 0:
+    before = claimed_notional(resting, account, instrument, order.key)
+    increase = claimed_notional(claims, account, instrument, order.key) - before
+    if increase <= 0:
         return
+    leverage = account.leverage(order.symbol, order.key[1])
+    margin = state.rules.initial_margin(instrument, before + increase, leverage, order.margin_mode)
+    margin -= state.rules.initial_margin(instrument, before, leverage, order.margin_mode)
     mark = state.market.mark(order.symbol)
     worse = price - mark if order.side is OrderSide.BUY else mark - price
-    increase = margin * account.leverage(order.symbol, order.key[1])
     needed = margin + increase * (instrument.taker_fee + max(ZERO, worse) / price)
     headroom = settle_headroom(state, account, instrument)
     if needed > headroom:

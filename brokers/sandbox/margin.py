@@ -79,7 +79,7 @@ def position_margin(holding: Holding, account: Account, market: Market, rules: V
     entry_notional = instrument.notional(size, holding.entry)
     leverage = account.leverage(instrument.name, holding.leg)
     base = notional if rules.margin_price is MarginPrice.MARK else entry_notional
-    initial = base / leverage
+    initial = rules.initial_margin(instrument, base, leverage, holding.mode)
     maintenance = instrument.maintenance(base)
     bankruptcy = bankruptcy_price(holding, entry_notional / leverage)
     if rules.closing_fee_margined and bankruptcy:

@@ -26,7 +26,12 @@ def reserved_margins(
     for order in account.orders.open():
         if reserves(order, rules):
             groups.setdefault(order.key, []).append(claim(order))
-    found = {key: claimed_margin(claims, account, instruments[key[0]], key) for key, claims in groups.items()}
+    found = {}
+    for key, claims in groups.items():
+        instrument = instruments[key[0]]
+        worth = claimed_notional(claims, account, instrument, key)
+        leverage = account.leverage(instrument.name, key[1])
+        found[key] = rules.initial_margin(instrument, worth, leverage, key[2])
     account.reserved = (account.version, found)
     return found
 
@@ -48,10 +53,10 @@ def claim(order: Order) -> Claim:
     return (order.side, order.remaining, price)
 
 
-def claimed_margin(
+def claimed_notional(
     claims: Iterable[Claim], account: Account, instrument: Instrument, key: PositionKey
 ) -> Decimal:
-    """Return the margin of the orders on one position: of the dearer side, beyond what closes the position.
+    """Return what the orders on one position could add: the dearer side, beyond what closes the position.
 
     Buys and sells cannot both end up as exposure, so the larger of the two counts. Venues do the same.
     """
@@ -63,4 +68,4 @@ def claimed_margin(
         netted = min(free[side], remaining)
         free[side] -= netted
         worth[side] += instrument.notional(remaining - netted, price)
-    return max(worth.values()) / account.leverage(instrument.name, key[1])
+    return max(worth.values())

@@ -98,6 +98,8 @@ class VenueRules:
     `triggers_reserve_margin`: untriggered stop orders reserve initial margin. `isolated_leverage_may_fall`:
     an isolated position's leverage may be lowered (Binance refuses it). `transfer_ids_unique`: a transfer's
     client id works only once. `liquidation_ratio` is the maintenance ratio at which the venue acts.
+    `initial_over_maintenance`: cross positions and orders need so many times their maintenance margin to
+    open, and a leverage setting is for isolated ones (Kraken Futures); `None`: notional / leverage.
     """
 
     duplicate_client_ids: DuplicateRule = DuplicateRule.FOR_EVER
@@ -106,12 +108,21 @@ class VenueRules:
     closing_fee_margined: bool = False
     liquidation_fee_margined: bool = False
     liquidation_ratio: Decimal = ONE
+    initial_over_maintenance: Decimal | None = None
     partial_liquidation: bool = True
     triggers_reserve_margin: bool = True
     isolated_leverage_may_fall: bool = True
     reduce_only_exempt_from_minimum: bool = True
     transfer_ids_unique: bool = True
     max_open_orders: int = 500
+
+    def initial_margin(
+        self, instrument: Instrument, notional: Decimal, leverage: Decimal, mode: MarginMode
+    ) -> Decimal:
+        """Return what exposure worth `notional` needs to open."""
+        if self.initial_over_maintenance is None or mode is MarginMode.ISOLATED:
+            return notional / leverage
+        return instrument.maintenance(notional) * self.initial_over_maintenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

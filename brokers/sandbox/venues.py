@@ -1,7 +1,7 @@
 """The venues a sandbox can play: each with its wire, its rules, its listing and its account modes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -15,6 +15,10 @@ from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
 from brokers.sandbox.wire.binance.wire import BinanceWire
 from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
 from brokers.sandbox.wire.bybit.wire import BybitWire
+from brokers.sandbox.wire.krakenfutures.contracts import CONTRACTS as KRAKEN_FUTURES_CONTRACTS
+from brokers.sandbox.wire.krakenfutures.contracts import NAMES as KRAKEN_FUTURES_NAMES
+from brokers.sandbox.wire.krakenfutures.rules import RULES as KRAKEN_FUTURES_RULES
+from brokers.sandbox.wire.krakenfutures.wire import KrakenFuturesWire
 from brokers.sandbox.wire.okx.rules import RULES as OKX_RULES
 from brokers.sandbox.wire.okx.wire import OkxWire
 
@@ -26,8 +30,9 @@ Modes = Mapping[str, str]
 class SandboxVenue:
     """One venue: `build` lays its wire over an engine, given the mode of each account.
 
-    `pools` are its account modes. A pair of the catalogue (`BTC-USDT`) is listed there as the pair plus
-    `suffix`.
+    `pools` are its account modes. A pair of the catalogue (`BTC-USDT`) is listed there as `names` say, else
+    as the pair plus `suffix`. `broker` and `product` are the daemon's words for it, where they are not the
+    venue's name and its broker's first product; `currency` is what its dollar contracts settle in.
     """
 
     build: Callable[[Engine, Modes], Wire]
@@ -35,10 +40,19 @@ class SandboxVenue:
     pools: Mapping[str, MarginPool]
     instruments: tuple[Instrument, ...] = INSTRUMENTS
     suffix: str = ""
+    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    broker: str = ""
+    product: str = ""
+    currency: str = "USDT"
 
     def listed_as(self, pair: str) -> str:
         """Return the engine's name of a pair at this venue."""
-        return pair + self.suffix
+        return self.names.get(pair, pair + self.suffix)
+
+    def pair_of(self, name: str) -> str:
+        """Return the pair of the catalogue that the engine's contract `name` stands for."""
+        pairs = (pair for pair, listed in self.names.items() if listed == name)
+        return next(pairs, name.removesuffix(self.suffix))
 
 
 _OKX_SUFFIX = "-SWAP"
@@ -84,6 +98,16 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             },
             instruments=tuple(map(_as_okx_swap, INSTRUMENTS)),
             suffix=_OKX_SUFFIX,
+        ),
+        "krakenfutures": SandboxVenue(
+            build=lambda engine, _: KrakenFuturesWire(engine),
+            rules=KRAKEN_FUTURES_RULES,
+            pools={"multi_collateral": MarginPool.ACCOUNT, "single_collateral": MarginPool.CURRENCY},
+            instruments=KRAKEN_FUTURES_CONTRACTS,
+            names=KRAKEN_FUTURES_NAMES,
+            broker="kraken",
+            product="futures",
+            currency="USD",
         ),
     }
 )

@@ -30,6 +30,8 @@ ACCOUNTS = (
     "binance-multi",
     "okx-futures",
     "okx-multi",
+    "kraken-flex",
+    "kraken-coin",
 )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -43,7 +44,7 @@ from brokers.sandbox.spec import (
     Permissions,
     SandboxSpec,
 )
-from brokers.sandbox.venues import VENUES
+from brokers.sandbox.venues import VENUES, SandboxVenue
 
 AHEAD_MS = 7_000
 """How far the sandbox's clock is ahead of ours: nothing works unless it is measured."""
@@ -51,7 +52,8 @@ AHEAD_MS = 7_000
 FAULT_MS = {FaultKind.SLOW: 30, FaultKind.EXECUTED_LATE: 300, FaultKind.CLOCK_SKEW: 60_000}
 ROUNDING = Decimal("0.0002")
 
-KEY, SECRET, PASSWORD = "conformance-key-0001", "conformance-secret-0001", "conformance-pass"
+KEY, PASSWORD = "conformance-key-0001", "conformance-pass"
+SECRET = b64encode(b"conformance-secret-0001").decode()  # Kraken's secrets are base64, the others any text
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 
 
@@ -66,7 +68,7 @@ MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.I
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One kind of account at one venue; its positions are named by pair."""
+    """One kind of account at one sandbox venue; its positions are named by pair."""
 
     broker: str
     mode: str
@@ -76,21 +78,26 @@ class Case:
     balance: Decimal = Decimal(20_000)
 
     @property
+    def venue(self) -> SandboxVenue:
+        """Where it is."""
+        return VENUES[self.broker]
+
+    @property
     def pool(self) -> MarginPool:
         """What backs cross positions."""
-        return VENUES[self.broker].pools[self.mode]
+        return self.venue.pools[self.mode]
 
     def account(self) -> AccountSpec:
         """Return the account as the engine has it."""
-        listed_as = VENUES[self.broker].listed_as
+        listed_as, currency = self.venue.listed_as, self.venue.currency
         positions = tuple(replace(held, symbol=listed_as(held.symbol)) for held in self.positions)
         return AccountSpec(
             name="desk",
             api_key=KEY,
             secret=SECRET,
             password=PASSWORD,
-            wallets={"USDT": OpeningWallet(balance=self.balance)},
-            funding={"USDT": Decimal(5_000)},
+            wallets={currency: OpeningWallet(balance=self.balance)},
+            funding={currency: Decimal(5_000)},
             margin_pool=self.pool,
             position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
             margin_mode=self.margin_mode,
@@ -113,6 +120,8 @@ CASES = {
     "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
     "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
     "okx-portfolio": Case(broker="okx", mode="portfolio"),
+    "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
+    "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
 }
 
 _ids = itertools.count(1)
@@ -132,17 +141,16 @@ class Station:
 
     def listed(self, pair: str) -> str:
         """Return the engine's contract of a pair."""
-        return VENUES[self.case.broker].listed_as(pair)
+        return self.case.venue.listed_as(pair)
 
     def symbol(self, pair: str) -> Symbol:
         """Return the venue's symbol of a pair."""
-        rules = self.broker._rulebook.rules.values()
-        return next(rule.symbol for rule in rules if f"{rule.base}-{rule.settle}" == pair)
+        return next(symbol for symbol in self.broker._rulebook.rules if self.pair(symbol) == pair)
 
     def pair(self, symbol: Symbol) -> str:
-        """Return the pair that a venue's symbol trades."""
+        """Return the pair that a venue's symbol trades: its own currency stands for the pair's dollars."""
         rules = self.broker._rulebook.rules[symbol]
-        return f"{rules.base}-{rules.settle}"
+        return f"{rules.base}-{'USDT' if rules.settle == self.case.venue.currency else rules.settle}"
 
     # --- the engine's truth
 
@@ -154,9 +162,8 @@ class Station:
 
     def exposure(self) -> dict[tuple[str, Side], Decimal]:
         """Return every position of the engine by pair, in engine units."""
-        suffix = VENUES[self.case.broker].suffix
         rows = self.engine.figures(self.account).positions
-        return {(row.symbol.removesuffix(suffix), row.side): row.quantity for row in rows}
+        return {(self.case.venue.pair_of(row.symbol), row.side): row.quantity for row in rows}
 
     def orders_of(self, client_id: str) -> list[Order]:
         """Return every order the venue ever took with that client id."""
@@ -349,7 +356,7 @@ def kind(request: pytest.FixtureRequest) -> FaultKind:
 @pytest.fixture
 async def strange(case: Case) -> AsyncIterator[Station]:
     """An adapter that has not connected yet, at a calm venue whose clock is ahead of ours."""
-    played = VENUES[case.broker]
+    played = case.venue
     spec = SandboxSpec(
         instruments=played.instruments,
         assets=ASSETS,
@@ -363,8 +370,8 @@ async def strange(case: Case) -> AsyncIterator[Station]:
         broker = open_broker(
             BrokerSpec(
                 account_id=AccountId("conformance"),
-                broker=case.broker,
-                product=PRODUCTS[case.broker][0],
+                broker=played.broker or case.broker,
+                product=played.product or PRODUCTS[case.broker][0],
                 credentials=Credentials(api_key=KEY, secret=SECRET, password=PASSWORD),
                 endpoint=server.url,
             )

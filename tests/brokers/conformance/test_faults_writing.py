@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from brokers.errors import BrokerError, RequestRefused
+from brokers.errors import BrokerError, NotSupported, RequestRefused
 from brokers.models import Side
 from brokers.numbers import floor_to_step
 from brokers.orders import OrderReport, Verdict
@@ -29,7 +29,7 @@ ANSWERED = {
 """Faults under which the venue says what became of an order."""
 
 ONE_EACH = pytest.mark.parametrize(
-    "case", ["binance-single-asset", "bybit-cross", "okx-futures"], indirect=True
+    "case", ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures"], indirect=True
 )
 TROUBLES = pytest.mark.parametrize(
     ("kind", "executes"),
@@ -113,23 +113,29 @@ async def test_a_setting_and_a_transfer_under_a_fault_claim_nothing_that_is_not_
     executes: bool,  # noqa: FBT001 - pytest passes it by name
 ) -> None:
     broker, engine, contract = settled.broker, settled.engine, settled.listed(SOL)
+    can, currency = broker.capabilities, settled.case.venue.currency
     since = broker.venue_now()
     before = engine.leverage(settled.account, contract)
     assert before != 3
     settled.trouble(kind, executes=executes)
     refused = await settled.told(broker.set_leverage(settled.symbol(SOL), Decimal(3)))
-    moved = await broker.transfer_in("USDT", MOVED, TRANSFER)
+    moved = await settled.told(broker.transfer_in(currency, MOVED, TRANSFER))
     await settled.calm()
 
     now = engine.leverage(settled.account, contract)
     if refused is None:
+        assert can.set_leverage
         assert now == 3
     elif isinstance(refused, RequestRefused) and not executes:
         assert now == before
     assert refused is None or isinstance(refused, BrokerError)
 
-    arrived = engine.funding_balance(settled.account, "USDT") == FUNDS - MOVED
-    assert arrived or engine.funding_balance(settled.account, "USDT") == FUNDS
+    arrived = engine.funding_balance(settled.account, currency) == FUNDS - MOVED
+    assert arrived or engine.funding_balance(settled.account, currency) == FUNDS
+    if not can.transfer_in:
+        assert isinstance(moved, NotSupported)
+        assert not arrived
+        return
     match moved.verdict:
         case Verdict.ACCEPTED:
             assert arrived
@@ -139,6 +145,6 @@ async def test_a_setting_and_a_transfer_under_a_fault_claim_nothing_that_is_not_
             assert kind is FaultKind.DUPLICATE_CODE
         case Verdict.UNKNOWN:
             assert kind not in ANSWERED - {FaultKind.REDUCE_ONLY_REJECTED}
-    found = await broker.find_transfer(TRANSFER, "USDT", MOVED, since)
+    found = await broker.find_transfer(TRANSFER, currency, MOVED, since)
     assert (found is not None) is arrived
     assert found is None or (found.verdict, found.amount) == (Verdict.ACCEPTED, MOVED)

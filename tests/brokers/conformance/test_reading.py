@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from brokers.errors import NotSupported
 from brokers.models import AccountSnapshot, MarginMode, Measure, OrderSide, RiskUnit, Side, UnitKind
 from brokers.orders import OrderBook
 from brokers.sandbox.figures import PoolFigures
@@ -153,4 +154,8 @@ async def test_a_protective_snapshot_is_the_same_picture(station: Station) -> No
 
 
 async def test_the_funding_wallet_says_what_it_could_give(station: Station) -> None:
+    if not station.broker.capabilities.transfer_in:
+        with pytest.raises(NotSupported):
+            await station.broker.fetch_funding_balance("USDT")
+        return
     assert await station.broker.fetch_funding_balance("USDT") == Decimal(5000)
