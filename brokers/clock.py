@@ -18,11 +18,15 @@ STEP_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One question to the venue's clock: our steady seconds before and after, the venue's milliseconds."""
+    """One question to the venue's clock: our steady seconds before and after, the venue's milliseconds.
+
+    `resolution_ms` is how coarse the venue's answer is.
+    """
 
     sent: float
     received: float
     venue_ms: int
+    resolution_ms: float = 0.0
 
     @property
     def gap_ms(self) -> float:
@@ -31,8 +35,8 @@ class Sample:
 
     @property
     def error_ms(self) -> float:
-        """Half the round trip."""
-        return (self.received - self.sent) * 500.0
+        """Half the round trip, and half of what the venue's clock rounds to."""
+        return (self.received - self.sent) * 500.0 + self.resolution_ms / 2
 
 
 class VenueClock:

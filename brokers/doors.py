@@ -3,12 +3,14 @@
 import asyncio
 import copy
 import functools
+import hashlib
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
+from weakref import WeakValueDictionary
 
 import aiohttp
 import ccxt.async_support
@@ -20,7 +22,7 @@ from brokers.answers import Answer
 from brokers.errors import BrokerError, MalformedAnswer, NotSupported, Unauthorized, VenueUnavailable
 from brokers.profile import Request, VenueProfile
 from brokers.registry import BrokerSpec
-from brokers.shield import SENDING, Sending, Shield
+from brokers.shield import SENDING, Nonces, Sending, Shield
 
 _CONNECTIONS = 16
 _KEEP_ALIVE_S = 10.0
@@ -95,6 +97,18 @@ def _template(ccxt_class: str, testnet: str | None, endpoint: str | None) -> Any
     return exchange
 
 
+_NONCES: WeakValueDictionary[str, Nonces] = WeakValueDictionary()
+
+
+def _nonces(api_key: str) -> Nonces:
+    """Return the nonces of one key: both doors of all its accounts draw from the same."""
+    key = hashlib.sha256(api_key.encode()).hexdigest()
+    found = _NONCES.get(key)
+    if found is None:
+        found = _NONCES[key] = Nonces()
+    return found
+
+
 class _Session:
     """An aiohttp session that is opened on first use and never follows a redirect.
 
@@ -146,6 +160,9 @@ class Door:
         exchange.own_session = False
         exchange.venue_ms = venue_ms
         exchange.window_option = profile.window_option
+        exchange.nonce_window_ms = profile.nonce_window_ms
+        exchange.nonces = _nonces(spec.credentials.api_key)
+        self._endpoints = profile.endpoints
         if exchange.verbose or exchange.enableRateLimit:  # pragma: no cover - guards against a ccxt change
             raise RuntimeError("ccxt must neither print requests nor queue them")
         self._exchange = exchange
@@ -158,9 +175,7 @@ class Door:
             NotSent: no connection came about.
             BrokerError: the request could not be built, or no whole answer came.
         """
-        method = getattr(self._exchange, request.call, None)
-        if method is None:
-            raise NotSupported("ccxt has no such call")
+        method = self._method(request.call)
         if self._exchange.session is None:
             raise NotSent("closed")
         sending = Sending(window_ms=window_ms, headers=headers)
@@ -173,6 +188,19 @@ class Door:
         finally:
             SENDING.reset(token)
         raise failure  # outside the handler: the original text may hold the signed URL
+
+    def _method(self, call: str) -> Callable[[Any], Awaitable[Any]]:
+        """Return what sends a call: ccxt's implicit method, or an endpoint of the profile's own."""
+        endpoint = self._endpoints.get(call)
+        if endpoint is not None:
+            return lambda params: cast(
+                "Awaitable[Any]",
+                self._exchange.request(endpoint.path, list(endpoint.section), endpoint.method, params),
+            )
+        method = getattr(self._exchange, call, None)
+        if method is None:
+            raise NotSupported("ccxt has no such call")
+        return cast("Callable[[Any], Awaitable[Any]]", method)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from brokers.answers import Answer, ForeignAnswer, Judgement, Reply, judge, pause_of
+from brokers.answers import Answer, ForeignAnswer, Judgement, Reply, judge, pause_of, told_time
 from brokers.budget import boot_seconds, shared_budget
 from brokers.clock import SAMPLES, Sample, VenueClock
 from brokers.doors import Door, NotSent, check_endpoint
@@ -298,7 +298,7 @@ class Transport:
         raise failure or VenueUnavailable("no time sample")
 
     async def _sample(self) -> Sample:
-        request = Request(call=self.profile.time_call)
+        request = Request(call=self.profile.time_call, params=self.profile.time_params)
         failure: BrokerError
         try:
             await self._budget.acquire(1, protective=True)
@@ -308,8 +308,9 @@ class Transport:
                 received = self._clock.steady()
             judgement = self._judge(answer)
             if judgement.error is None:
-                venue_ms = self.profile.read_time(judgement.payload)
-                return Sample(sent=sent, received=received, venue_ms=venue_ms)
+                venue_ms = told_time(self.profile, answer, judgement.payload)
+                resolution_ms = self.profile.time_resolution_ms
+                return Sample(sent=sent, received=received, venue_ms=venue_ms, resolution_ms=resolution_ms)
             failure = judgement.error
         except TimeoutError:
             failure = VenueUnavailable("no answer")
