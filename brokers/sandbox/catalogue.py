@@ -72,6 +72,7 @@ ASSETS = (
     Asset(name="BTC", usd_price=Decimal(60_000), collateral_ratio=Decimal("0.95")),
     Asset(name="ETH", usd_price=Decimal(3_000), collateral_ratio=Decimal("0.90")),
     Asset(name="SOL", usd_price=Decimal(150), collateral_ratio=Decimal("0.80")),
+    Asset(name="USD", usd_price=Decimal(1), stable=True),
     Asset(name="USDC", usd_price=Decimal(1), stable=True),
     Asset(
         name="USDT",

@@ -88,6 +88,9 @@ class VenueRules:
     `triggers_reserve_margin`: untriggered stop orders reserve initial margin. `isolated_leverage_may_fall`:
     an isolated position's leverage may be lowered (Binance refuses it). `transfer_ids_unique`: a transfer's
     client id works only once. `liquidation_ratio` is the maintenance ratio at which the venue acts.
+    `maintenance_share`: maintenance margin is this share of the initial margin of positions and haircuts, and
+    brackets play no part (Crypto.com: half). `haircut_margined`: a haircut is part of what is required, not
+    taken off the equity.
     """
 
     duplicate_client_ids: DuplicateRule = DuplicateRule.FOR_EVER
@@ -96,6 +99,8 @@ class VenueRules:
     closing_fee_margined: bool = False
     liquidation_fee_margined: bool = False
     liquidation_ratio: Decimal = ONE
+    maintenance_share: Decimal | None = None
+    haircut_margined: bool = False
     partial_liquidation: bool = True
     triggers_reserve_margin: bool = True
     isolated_leverage_may_fall: bool = True
