@@ -1,7 +1,7 @@
 """The venues a sandbox can play: each with its wire, its rules, its listing and its account modes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -15,6 +15,8 @@ from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
 from brokers.sandbox.wire.binance.wire import BinanceWire
 from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
 from brokers.sandbox.wire.bybit.wire import BybitWire
+from brokers.sandbox.wire.cryptocom.rules import RULES as CRYPTOCOM_RULES
+from brokers.sandbox.wire.cryptocom.wire import CryptocomWire
 from brokers.sandbox.wire.okx.rules import RULES as OKX_RULES
 from brokers.sandbox.wire.okx.wire import OkxWire
 
@@ -26,8 +28,8 @@ Modes = Mapping[str, str]
 class SandboxVenue:
     """One venue: `build` lays its wire over an engine, given the mode of each account.
 
-    `pools` are its account modes. A pair of the catalogue (`BTC-USDT`) is listed there as the pair plus
-    `suffix`.
+    `pools` are its account modes. A pair of the catalogue (`BTC-USDT`) is listed there under the name that
+    `names` gives it, else as the pair plus `suffix`.
     """
 
     build: Callable[[Engine, Modes], Wire]
@@ -35,10 +37,16 @@ class SandboxVenue:
     pools: Mapping[str, MarginPool]
     instruments: tuple[Instrument, ...] = INSTRUMENTS
     suffix: str = ""
+    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def listed_as(self, pair: str) -> str:
         """Return the engine's name of a pair at this venue."""
-        return pair + self.suffix
+        return self.names.get(pair, pair + self.suffix)
+
+    def pair_of(self, name: str) -> str:
+        """Return the pair that is listed under `name` at this venue."""
+        named = next((pair for pair, listed in self.names.items() if listed == name), None)
+        return name.removesuffix(self.suffix) if named is None else named
 
 
 _OKX_SUFFIX = "-SWAP"
@@ -55,6 +63,24 @@ def _as_okx_swap(instrument: Instrument) -> Instrument:
         lot_step=size / 100,
         min_quantity=size / 100,
         min_notional=None,
+    )
+
+
+_CRYPTOCOM_NAMES = {instrument.name: f"{instrument.base}USD-PERP" for instrument in INSTRUMENTS}
+_UNIT_MARGIN_RATES = {"BTC": Decimal("0.005"), "ETH": Decimal("0.0003"), "SOL": Decimal("0.00001")}
+
+
+def _as_cryptocom_perpetual(instrument: Instrument) -> Instrument:
+    """List a contract as Crypto.com does: in base coin, settled in USD, dearer per unit the more is held."""
+    return replace(
+        instrument,
+        name=_CRYPTOCOM_NAMES[instrument.name],
+        settle="USD",
+        quote="USD",
+        lot_step=Decimal("0.0001"),
+        min_quantity=Decimal("0.0001"),
+        min_notional=None,
+        unit_margin_rate=_UNIT_MARGIN_RATES[instrument.base],
     )
 
 
@@ -84,6 +110,13 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             },
             instruments=tuple(map(_as_okx_swap, INSTRUMENTS)),
             suffix=_OKX_SUFFIX,
+        ),
+        "cryptocom": SandboxVenue(
+            build=lambda engine, _: CryptocomWire(engine),
+            rules=CRYPTOCOM_RULES,
+            pools={"smart_cross": MarginPool.ACCOUNT},
+            instruments=tuple(map(_as_cryptocom_perpetual, INSTRUMENTS)),
+            names=MappingProxyType(_CRYPTOCOM_NAMES),
         ),
     }
 )

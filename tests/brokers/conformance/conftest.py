@@ -56,7 +56,10 @@ MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.I
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One kind of account at one venue; its positions are named by pair."""
+    """One kind of account at one venue; its positions are named by pair.
+
+    `carries_ids`: the venue's orders carry our client ids.
+    """
 
     broker: str
     mode: str
@@ -64,6 +67,8 @@ class Case:
     hedge: bool = False
     margin_mode: MarginMode = MarginMode.CROSS
     balance: Decimal = Decimal(20_000)
+    currency: str = "USDT"
+    carries_ids: bool = True
 
     @property
     def pool(self) -> MarginPool:
@@ -79,7 +84,7 @@ class Case:
             api_key=KEY,
             secret=SECRET,
             password=PASSWORD,
-            wallets={"USDT": OpeningWallet(balance=self.balance)},
+            wallets={self.currency: OpeningWallet(balance=self.balance)},
             funding={"USDT": Decimal(5_000)},
             margin_pool=self.pool,
             position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
@@ -103,6 +108,10 @@ CASES = {
     "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
     "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
     "okx-portfolio": Case(broker="okx", mode="portfolio"),
+    "cryptocom": Case(broker="cryptocom", mode="smart_cross", currency="USD", carries_ids=False),
+    "cryptocom-isolated": Case(
+        broker="cryptocom", mode="smart_cross", currency="USD", carries_ids=False, positions=MIXED
+    ),
 }
 
 _ids = itertools.count(1)
@@ -117,6 +126,7 @@ class Station:
         self.server = server
         self.broker = broker
         self.account = "desk"
+        self._earlier: dict[str, tuple[ReduceOrder, int]] = {}
 
     # --- names
 
@@ -126,13 +136,12 @@ class Station:
 
     def symbol(self, pair: str) -> Symbol:
         """Return the venue's symbol of a pair."""
-        rules = self.broker._rulebook.rules.values()
-        return next(rule.symbol for rule in rules if f"{rule.base}-{rule.settle}" == pair)
+        base, rules = pair.partition("-")[0], self.broker._rulebook.rules.values()
+        return next(rule.symbol for rule in rules if (rule.base, rule.settle) == (base, self.case.currency))
 
     def pair(self, symbol: Symbol) -> str:
         """Return the pair that a venue's symbol trades."""
-        rules = self.broker._rulebook.rules[symbol]
-        return f"{rules.base}-{rules.settle}"
+        return f"{self.broker._rulebook.rules[symbol].base}-USDT"
 
     # --- the engine's truth
 
@@ -144,13 +153,21 @@ class Station:
 
     def exposure(self) -> dict[tuple[str, Side], Decimal]:
         """Return every position of the engine by pair, in engine units."""
-        suffix = VENUES[self.case.broker].suffix
+        pair_of = VENUES[self.case.broker].pair_of
         rows = self.engine.figures(self.account).positions
-        return {(row.symbol.removesuffix(suffix), row.side): row.quantity for row in rows}
+        return {(pair_of(row.symbol), row.side): row.quantity for row in rows}
 
     def orders_of(self, client_id: str) -> list[Order]:
-        """Return every order the venue ever took with that client id."""
-        return [order for order in self.engine.orders(self.account) if order.client_id == client_id]
+        """Return every order the venue ever took with that client id.
+
+        Where orders carry none: every one against that position since the order was built.
+        """
+        taken = self.engine.orders(self.account)
+        if self.case.carries_ids:
+            return [order for order in taken if order.client_id == client_id]
+        built, earlier = self._earlier[client_id]
+        name = self.listed(self.pair(built.symbol))
+        return [o for o in taken[earlier:] if (o.symbol, o.side) == (name, built.side)]
 
     def filled(self, client_id: str) -> Decimal:
         """Return what was executed under a client id, in engine units."""
@@ -171,13 +188,15 @@ class Station:
         self, position: Position, quantity: Decimal, *, price: Decimal | None = None, ttl_s: float = 2.0
     ) -> ReduceOrder:
         """Build a reducing order with an id of its own; `quantity` in the venue's order unit."""
-        return ReduceOrder(
+        order = ReduceOrder(
             position=position,
             quantity=quantity,
             client_order_id=ClientOrderId(f"{next(_ids):032x}"),
             deadline=self.broker.venue_now() + timedelta(seconds=ttl_s),
             limit_price=price,
         )
+        self._earlier[order.client_order_id] = (order, len(self.engine.orders(self.account)))
+        return order
 
     # --- other hands
 

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from brokers.errors import NotSupported
 from brokers.models import AccountSnapshot, MarginMode, Measure, OrderSide, RiskUnit, Side, UnitKind
 from brokers.orders import OrderBook
 from brokers.sandbox.figures import PoolFigures
@@ -132,6 +133,10 @@ async def test_every_open_order_of_every_book_is_found_and_protective_ones_are_k
 
 
 async def test_permissions_are_the_keys_own(station: Station) -> None:
+    if not station.broker.capabilities.key_permissions:
+        with pytest.raises(NotSupported):
+            await station.broker.fetch_permissions()
+        return
     permissions = await station.broker.fetch_permissions()
     assert permissions.can_withdraw is False
     assert permissions.can_read is not False
@@ -153,4 +158,8 @@ async def test_a_protective_snapshot_is_the_same_picture(station: Station) -> No
 
 
 async def test_the_funding_wallet_says_what_it_could_give(station: Station) -> None:
+    if not station.broker.capabilities.transfer_in:
+        with pytest.raises(NotSupported):
+            await station.broker.fetch_funding_balance("USDT")
+        return
     assert await station.broker.fetch_funding_balance("USDT") == Decimal(5000)

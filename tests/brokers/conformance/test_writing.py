@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from brokers.errors import NotSupported
 from brokers.models import OrderSide, Side
 from brokers.numbers import ceil_to_step, floor_to_step
 from brokers.orders import OrderState, Verdict
@@ -27,6 +28,8 @@ GUARDED = [
     "okx-futures",
     "okx-futures-isolated",
     "okx-multi-currency-hedge",
+    "cryptocom",
+    "cryptocom-isolated",
 ]
 """Where the venue itself keeps an order from opening. OKX documents `reduceOnly` for futures and multi-
 currency mode only; in portfolio mode nothing but the order's size, from a fresh picture, does it."""
@@ -254,7 +257,7 @@ async def test_cancelling_what_is_gone_is_a_benign_rejection(station: Station) -
 
 
 @pytest.mark.parametrize(
-    "case", ["binance-multi-assets-hedge", "bybit-isolated", "okx-futures"], indirect=True
+    "case", ["binance-multi-assets-hedge", "bybit-isolated", "okx-futures", "cryptocom"], indirect=True
 )
 async def test_many_orders_are_found_and_cancelled_over_all_pages_and_batches(station: Station) -> None:
     for n in range(60):
@@ -285,6 +288,10 @@ async def test_leverage_is_set_and_setting_it_again_is_no_error(station: Station
 
 
 async def test_collateral_moves_in_once_and_is_found_again(station: Station) -> None:
+    if not station.broker.capabilities.transfer_in:
+        with pytest.raises(NotSupported):
+            await station.broker.transfer_in("USDT", Decimal(1), "0" * 31 + "a")
+        return
     since = station.broker.venue_now()
     amount, client_id = Decimal("1234.5"), "0" * 31 + "a"
     before = station.engine.figures(station.account).coin("USDT").wallet_balance
@@ -300,6 +307,10 @@ async def test_collateral_moves_in_once_and_is_found_again(station: Station) -> 
 
 
 async def test_a_transfer_without_funds_moves_nothing(station: Station) -> None:
+    if not station.broker.capabilities.transfer_in:
+        with pytest.raises(NotSupported):
+            await station.broker.find_transfer("0" * 32, "USDT", Decimal(1), station.broker.venue_now())
+        return
     report = await station.broker.transfer_in("USDT", Decimal(50_000), "0" * 31 + "c")
     assert report.verdict in {Verdict.REJECTED, Verdict.UNKNOWN}
     assert station.engine.funding_balance(station.account, "USDT") == Decimal(5000)
