@@ -39,6 +39,7 @@ class SandboxBroker(StrEnum):
     BYBIT = "bybit"
     BINANCE = "binance"
     OKX = "okx"
+    CRYPTOCOM = "cryptocom"
 
 
 MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
@@ -46,12 +47,18 @@ MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
         SandboxBroker.BYBIT: ("cross", "isolated"),
         SandboxBroker.BINANCE: ("single_asset", "multi_assets"),
         SandboxBroker.OKX: ("futures", "multi_currency", "portfolio"),
+        SandboxBroker.CRYPTOCOM: ("smart_cross",),
     }
 )
 """The account modes of each venue; the first is the default."""
 
 PRODUCTS: Mapping[SandboxBroker, str] = MappingProxyType(
-    {SandboxBroker.BYBIT: "unified", SandboxBroker.BINANCE: "usdm", SandboxBroker.OKX: "unified"}
+    {
+        SandboxBroker.BYBIT: "unified",
+        SandboxBroker.BINANCE: "usdm",
+        SandboxBroker.OKX: "unified",
+        SandboxBroker.CRYPTOCOM: "exchange",
+    }
 )
 """The one product of each venue that the sandbox plays."""
 
@@ -198,6 +205,9 @@ class SandboxAccount(Section):
     def _position_misfits(self) -> Iterator[Complaint]:
         seen: set[tuple[str, PositionSide | None]] = set()
         hedged = self.position_mode is PositionMode.HEDGE
+        if hedged and self.broker is SandboxBroker.CRYPTOCOM:
+            hint = "Crypto.com holds one position a symbol: remove it"
+            yield Complaint(path=("position_mode",), what="is one the venue does not have", hint=hint)
         for index, position in enumerate(self.positions):
             key = (position.symbol, position.side if hedged else None)
             if key in seen:
@@ -243,6 +253,7 @@ class Listen(Section):
     bybit: Port = 0
     binance: Port = 0
     okx: Port = 0
+    cryptocom: Port = 0
 
 
 def _some(accounts: tuple[SandboxAccount, ...]) -> tuple[SandboxAccount, ...]:

@@ -1,6 +1,7 @@
 """`margind check`: contact every account read-only and print what is found, one row an account."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -21,7 +22,13 @@ from config.schema import Settings
 from daemon.errors import EXIT_CONFIG, EXIT_FAILURE, EXIT_OK
 from daemon.history import database_url
 from daemon.logs import Scrubber, configure
-from daemon.opening import Account, objection_to, open_accounts, secrets_of
+from daemon.opening import (
+    Account,
+    objection_to,
+    objection_to_unverified,
+    open_accounts,
+    secrets_of,
+)
 from daemon.policies import mode_of, policy_of
 from daemon.recording import percent
 from daemon.risk.assessment import Assessment, assess
@@ -105,11 +112,13 @@ async def _ask(settings: Settings, account: Account) -> Report:
         clock = await broker.measure_clock()
     except BrokerError:
         clock = None  # the venue's time call is optional; the table says "unknown"
-    try:
-        permissions = await broker.fetch_permissions()
-    except NotSupported:
-        permissions = None
-    objection = objection_to(account.settings, permissions) if permissions else None
+    permissions = None
+    if broker.capabilities.key_permissions:
+        with suppress(NotSupported):
+            permissions = await broker.fetch_permissions()
+        objection = objection_to(account.settings, permissions) if permissions else None
+    else:
+        objection = objection_to_unverified(account.settings)
     snapshot = await broker.fetch_snapshot()
     assessment = assess(snapshot, policy_of(settings, account.settings), broker.venue_now(), None)
     return Report(
@@ -161,11 +170,14 @@ def _row(settings: Settings, report: Report) -> tuple[str, ...]:
         mode,
         broker,
         snapshot.mode.label,
-        _key_words(report.permissions),
+        _key_words(report),
     )
 
 
-def _key_words(permissions: KeyPermissions | None) -> str:
+def _key_words(report: Report) -> str:
+    permissions = report.permissions
+    if not report.account.broker.capabilities.key_permissions:
+        return "unverified"
     if permissions is None:
         return "unknown"
     words = {

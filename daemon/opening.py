@@ -57,6 +57,10 @@ class Preparation:
             self._task.cancel()
 
     async def _prepare(self) -> None:
+        if not self._broker.capabilities.key_permissions:
+            objection = objection_to_unverified(self._settings)
+            if objection is not None:
+                raise KeyRefused(objection, code="permissions")
         await self._broker.connect()
         if not self._broker.capabilities.key_permissions:
             return
@@ -149,3 +153,16 @@ def objection_to(account: AccountSettings, permissions: KeyPermissions) -> str |
     if permissions.can_read is False:
         return f"account {account.id}: its API key cannot read; give it the read permission"
     return None
+
+
+def objection_to_unverified(account: AccountSettings) -> str | None:
+    """Return why a key that the venue tells nothing about must not be used, in one line; `None`: it may.
+
+    Nobody but its owner knows then whether it can withdraw; a key of a test system has nothing to withdraw.
+    """
+    if account.allow_withdrawal_key or account.testnet:
+        return None
+    return (
+        f"account {account.id}: {account.broker.value} tells nobody what an API key may do; make sure that "
+        f'this one cannot withdraw, and write allow_withdrawal_key: "{WITHDRAWAL_WORDS}"'
+    )

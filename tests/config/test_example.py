@@ -96,7 +96,9 @@ SANDBOX_ACCOUNTS = load_sandbox(SANDBOX).accounts
 
 @pytest.mark.parametrize("account", SANDBOX_ACCOUNTS, ids=lambda account: account.id)
 def test_each_sandbox_account_starts_sound_and_near_its_leverage_cap(account: SandboxAccount) -> None:
-    prices = {"USDT": 1} | {name: float(price) for name, price in load_sandbox(SANDBOX).prices.items()}
+    prices = {"USD": 1, "USDT": 1} | {
+        name: float(price) for name, price in load_sandbox(SANDBOX).prices.items()
+    }
     equity = sum(float(amount) * prices[currency] for currency, amount in account.wallets.items())
     notional, margin = 0.0, 0.0
     for position in account.positions:

@@ -42,6 +42,7 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("bybit", "unified", "cross"),
         ("binance", "usdm", "single_asset"),
         ("okx", "unified", "futures"),
+        ("cryptocom", "exchange", "smart_cross"),
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
@@ -99,10 +100,21 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         ("speed: 0\n" + ACCOUNT, 1, "speed", "0 < value"),
         ("speed: 20000\n" + ACCOUNT, 1, "speed", "the most is 10000"),
         ("scenario: Flash Crash\n" + ACCOUNT, 1, "scenario", "a-z, 0-9"),
-        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "known here: binance, bybit, okx"),
+        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "known here: binance, bybit, cryptocom, okx"),
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),
-        (ACCOUNT.replace("bybit", "kraken"), 3, "accounts[0].broker", "known here: bybit, binance, okx"),
+        (
+            ACCOUNT.replace("bybit", "kraken"),
+            3,
+            "accounts[0].broker",
+            "known here: bybit, binance, okx, cryptocom",
+        ),
+        (
+            ACCOUNT.replace("bybit", "cryptocom") + "    position_mode: hedge\n",
+            7,
+            "accounts[0].position_mode",
+            "one position a symbol",
+        ),
         (ACCOUNT + "    mode: portfolio\n", 7, "accounts[0].mode", "known here: cross, isolated"),
         (ACCOUNT + "    product: usdm\n", 7, "accounts[0].product", "known here: unified"),
         (ACCOUNT + "    password: p\n", 7, "accounts[0].password", "bybit keys have no passphrase"),

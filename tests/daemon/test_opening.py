@@ -30,6 +30,7 @@ from daemon.opening import (
     Preparation,
     guarded_of,
     objection_to,
+    objection_to_unverified,
     open_accounts,
     secrets_of,
     spec_of,
@@ -137,7 +138,28 @@ class Unable(SandboxBroker):
 async def test_a_broker_without_such_a_call_is_not_asked(desk: Desk) -> None:
     broker = Unable(desk.engine, desk.account)
     broker.mishaps.fail_read(VenueUnavailable("never called"), call="fetch_permissions")
-    await Preparation(opened(desk).settings, broker)()
+    await Preparation(opened(desk, allow_withdrawal_key=WITHDRAWAL_WORDS).settings, broker)()
+
+
+async def test_a_key_that_nobody_can_vet_is_refused_until_it_is_accepted_in_words(desk: Desk) -> None:
+    broker = Unable(desk.engine, desk.account)
+    broker.mishaps.fail_read(VenueUnavailable("nothing is asked with it"), call="connect")
+    with pytest.raises(KeyRefused, match=r"tells nobody what an API key may do.*i accept that this key"):
+        await Preparation(opened(desk).settings, broker)()
+
+
+@pytest.mark.parametrize(
+    ("changes", "objects"),
+    [({}, True), ({"allow_withdrawal_key": WITHDRAWAL_WORDS}, False), ({"testnet": True}, False)],
+)
+def test_an_unverified_key_needs_the_words_but_at_a_test_system(
+    changes: dict[str, object],
+    objects: bool,  # noqa: FBT001 - pytest passes it by name
+) -> None:
+    written = settings(account(broker="cryptocom", **changes)).accounts[0]
+    objection = objection_to_unverified(written)
+    assert (objection is not None) is objects
+    assert objection is None or objection.startswith("account main: cryptocom tells nobody")
 
 
 # ---------------------------------------------------------------- patience

@@ -24,6 +24,7 @@ ACCOUNTS = (
     "binance-multi",
     "okx-futures",
     "okx-multi",
+    "cryptocom-cross",
 )
 
 
