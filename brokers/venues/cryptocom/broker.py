@@ -251,7 +251,7 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
         except RequestRefused as error:
             if error.code != NOT_FOUND:
                 raise
-            if self.venue_now() > dispatch.held_until:
+            if dispatch.is_forgotten(self.venue_now()):
                 return None
             return OrderReport(
                 client_order_id=order.client_order_id,

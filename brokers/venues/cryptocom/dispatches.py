@@ -19,8 +19,13 @@ from brokers.venues.cryptocom.orders import SIDES
 from brokers.venues.cryptocom.positions import isolation_id_of, isolation_of
 
 CLOCKS_DIFFER = timedelta(seconds=2)
-QUARANTINE = timedelta(seconds=15)
-"""How long past its deadline an order without a verdict may still hold up the next one."""
+"""How far the venue's time of an order's creation may lie outside the moments in which we had it sent."""
+
+QUARANTINE = timedelta(seconds=1)
+"""How long past its deadline, after which the venue takes it no more, an order holds up the next one."""
+
+FORGOTTEN = timedelta(seconds=15)
+"""How long past its deadline an acknowledged order that the venue does not show is still waited for."""
 
 MOST = 1_000
 
@@ -34,29 +39,34 @@ class Dispatch:
     order_id: str | None = None
     open: bool = True
 
-    @property
-    def held_until(self) -> datetime:
-        """When it holds up nothing any more."""
-        return self.order.deadline + QUARANTINE
+    def holds_up(self, now: datetime) -> bool:
+        """Whether nothing else may be sent for its instrument yet."""
+        return self.open and now < self.order.deadline + QUARANTINE
+
+    def is_forgotten(self, now: datetime) -> bool:
+        """Whether the venue should long have shown it."""
+        return now > self.order.deadline + FORGOTTEN
 
     def could_be(self, row: Mapping[str, Any]) -> bool:
-        """Whether an order row can be what was sent.
+        """Whether an order row can be what was sent; a row that does not say when it was created can.
 
         Raises:
             NumberError: a figure of the row is missing or damaged.
         """
         order = self.order
-        created = time_from_ms(row.get("create_time"))
         limit = order.limit_price is not None
-        return (
+        same = (
             row.get("instrument_name") == order.symbol
             and SIDES.get(str(row.get("side"))) is order.side
             and row.get("order_type") == ("LIMIT" if limit else "MARKET")
             and (not limit or decimal_or_none(row.get("limit_price")) == order.limit_price)
             and isolation_of(row) == (isolation_id_of(order.position) or "")
             and decimal_from(row.get("quantity")) <= order.quantity
-            and self.sent_at - CLOCKS_DIFFER <= created <= self.held_until
         )
+        if not same or row.get("create_time") in (None, ""):
+            return same
+        created = time_from_ms(row["create_time"])
+        return self.sent_at - CLOCKS_DIFFER <= created <= order.deadline + CLOCKS_DIFFER
 
 
 class Dispatches:
@@ -82,10 +92,8 @@ class Dispatches:
 
     def unresolved(self, symbol: Symbol, now: datetime) -> Dispatch | None:
         """Return what still holds up the next order in an instrument."""
-        return next(
-            (d for d in self._sent.values() if d.order.symbol == symbol and d.open and now < d.held_until),
-            None,
-        )
+        waiting = (d for d in self._sent.values() if d.order.symbol == symbol and d.holds_up(now))
+        return next(waiting, None)
 
     def recognise(self, dispatch: Dispatch, rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """Return the row that `dispatch` became; `None`: none of them is it.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
+from brokers.errors import MalformedAnswer
 from brokers.numbers import NumberError, ms_from_time, time_from_ms
 from brokers.profile import BudgetRules, BudgetScope, CallLimit, Endpoint, Json, VenueProfile
 from brokers.venues.cryptocom.envelope import read_refusal, rows_of
@@ -58,7 +59,11 @@ def read_dated_time(dated_ms: int, payload: Json) -> int:
 
     The ticker in the answer narrows it: what was published within that second happened before the answer.
     """
-    for row in rows_of(payload, "public/get-tickers"):
+    try:
+        rows = rows_of(payload, "public/get-tickers")
+    except MalformedAnswer:
+        rows = ()
+    for row in rows:
         try:
             published = ms_from_time(time_from_ms(row.get("t")))
         except NumberError:
