@@ -1,6 +1,7 @@
 """Judging an answer before anything believes it: status, content, completeness, then the venue's word."""
 
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -106,6 +107,21 @@ def judge(profile: VenueProfile, answer: Answer) -> Judgement:
     if isinstance(error, RequestRefused) and proves_nothing(answer.status):
         return Judgement(payload=payload, error=_by_status(answer, f", code {code}"), code=code)
     return Judgement(payload=payload, error=error, code=code)
+
+
+def told_time(profile: VenueProfile, answer: Answer, payload: Json) -> int:
+    """Return the venue's milliseconds by its answer to the time call.
+
+    Raises:
+        KeyError: it carries no time; whatever `read_time` raises.
+        ValueError: its `Date` header is no date.
+    """
+    if profile.read_time is not None:
+        return profile.read_time(payload)
+    if profile.read_dated_time is None:
+        raise KeyError("no clock")
+    dated_ms = round(parsedate_to_datetime(answer.headers["date"]).timestamp() * 1000)
+    return profile.read_dated_time(dated_ms, payload)
 
 
 def retry_after(headers: Headers) -> float | None:

@@ -30,12 +30,14 @@ class Sample:
 
     `date_ms` is when the answer was made by its own `Date` header, which another machine writes than the one
     that tells the time; `None` where it has none.
+    `resolution_ms` is how coarse the venue's answer is.
     """
 
     sent: float
     received: float
     venue_ms: int
     date_ms: int | None = None
+    resolution_ms: float = 0.0
 
     @property
     def gap_ms(self) -> float:
@@ -44,8 +46,8 @@ class Sample:
 
     @property
     def error_ms(self) -> float:
-        """Half the round trip."""
-        return (self.received - self.sent) * 500.0
+        """Half the round trip, and half of what the venue's clock rounds to."""
+        return (self.received - self.sent) * 500.0 + self.resolution_ms / 2
 
 
 def date_ms_of(headers: Mapping[str, str]) -> int | None:

@@ -3,12 +3,14 @@
 import asyncio
 import copy
 import functools
+import hashlib
 import ipaddress
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit, urlunsplit
+from weakref import WeakValueDictionary
 
 import aiohttp
 import ccxt.async_support
@@ -20,7 +22,7 @@ from brokers.answers import Answer
 from brokers.errors import BrokerError, MalformedAnswer, NotSupported, Unauthorized, VenueUnavailable
 from brokers.profile import Request, VenueProfile
 from brokers.registry import BrokerSpec
-from brokers.shield import SENDING, Sending, Shield
+from brokers.shield import SENDING, Nonces, Sending, Shield
 
 _CONNECTIONS = 16
 _KEEP_ALIVE_S = 10.0
@@ -93,6 +95,18 @@ def _template(ccxt_class: str, testnet: str | None) -> Any:  # noqa: ANN401 - cc
     return exchange
 
 
+_NONCES: WeakValueDictionary[str, Nonces] = WeakValueDictionary()
+
+
+def _nonces(api_key: str) -> Nonces:
+    """Return the nonces of one key: both doors of all its accounts draw from the same."""
+    key = hashlib.sha256(api_key.encode()).hexdigest()
+    found = _NONCES.get(key)
+    if found is None:
+        found = _NONCES[key] = Nonces()
+    return found
+
+
 class _Session:
     """An aiohttp session that is opened on first use and never follows a redirect.
 
@@ -148,6 +162,9 @@ class Door:
         exchange.own_session = False
         exchange.venue_ms = venue_ms
         exchange.window_option = profile.window_option
+        exchange.nonce_window_ms = profile.nonce_window_ms
+        exchange.nonces = _nonces(spec.credentials.api_key)
+        self._endpoints = profile.endpoints
         if exchange.verbose or exchange.enableRateLimit:  # pragma: no cover - guards against a ccxt change
             raise RuntimeError("ccxt must neither print requests nor queue them")
         self._exchange = exchange
@@ -162,8 +179,6 @@ class Door:
             BrokerError: the request could not be built, or no whole answer came.
         """
         method = self._method(request.call)
-        if method is None:
-            raise NotSupported("ccxt has no such call")
         if self._exchange.session is None:
             raise NotSent("closed")
         sending = Sending(window_ms=window_ms, headers=headers)
@@ -177,11 +192,16 @@ class Door:
             SENDING.reset(token)
         raise failure  # outside the handler: the original text may hold the signed URL
 
-    def _method(self, call: str) -> Callable[[Any], Awaitable[Answer]] | None:
+    def _method(self, call: str) -> Callable[[Any], Awaitable[Answer]]:
+        """Return what sends a call: ccxt's implicit method, or an endpoint of the profile's own."""
         endpoint = self._endpoints.get(call)
-        if endpoint is None:
-            return cast("Callable[[Any], Awaitable[Answer]] | None", getattr(self._exchange, call, None))
-        return functools.partial(self._exchange.request, endpoint.path, [endpoint.section], endpoint.method)
+        if endpoint is not None:
+            ask = self._exchange.request
+            return functools.partial(ask, endpoint.path, list(endpoint.section), endpoint.method)
+        method = getattr(self._exchange, call, None)
+        if method is None:
+            raise NotSupported("ccxt has no such call")
+        return cast("Callable[[Any], Awaitable[Answer]]", method)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -30,12 +30,15 @@ class OutcomeTable:
         benign: Per kind of write, codes that mean the goal was reached already (order gone, leverage as
             asked, position flat). They are rejections too: the write itself did nothing. A fresh read must
             confirm it.
+        despite_status: Codes that the venue documents with a status of 5xx: its own engine gave them, so
+            there the code is the proof and the status is none against it.
     """
 
     rejected: Mapping[str, str]
     rejected_orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     exists: frozenset[str] = frozenset()
     benign: Mapping[Write, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    despite_status: frozenset[str] = frozenset()
 
     def verdict_of(self, write: Write, code: str | None) -> Verdict:
         """Say what a refusal with `code` proves."""
@@ -58,12 +61,14 @@ def classify(table: OutcomeTable, write: Write, reply: Reply) -> Verdict:
     """Say what `reply` proves. Success becomes final only after the caller has checked id and echo.
 
     A request that never left is REJECTED. A status of 408, 418, 425, 429 or 5xx proves nothing, whatever code
-    stands in its body.
+    stands in its body, unless the table says that the venue's own refusals come so.
     """
     if not reply.sent:
         return Verdict.REJECTED
     if reply.failure is None:
         return Verdict.ACCEPTED
+    if reply.code in table.despite_status:
+        return table.verdict_of(write, reply.code)
     if reply.status is None or proves_nothing(reply.status) or reply.status == HTTPStatus.IM_A_TEAPOT:
         return Verdict.UNKNOWN
     return table.verdict_of(write, reply.code)
@@ -240,4 +245,43 @@ Error and unknownError (the venue failed inside), contractNotFound and notFound 
 cancelled and edited as the status of a new order (a state no reducing order should have).
 
 Source: Kraken docs, Futures REST, "Send order", "Cancel order", "Batch order management".
+"""
+
+_CRYPTOCOM_500 = {
+    Write.ORDER: _because(_REDUCE, 201, 317) | _because("there is no such isolated position", 613),
+    Write.CANCEL: _because(_GONE, 212, 307, 316),
+}
+
+CRYPTOCOM = OutcomeTable(
+    rejected=MappingProxyType(
+        _because(_CLOCK, 40102)
+        | _because(_ACCESS, 202, 401, 406, 408, 409, 410, 411, 412, 40101, 40103, 40104)
+        | _because(_SHAPE, 40001, 40002, 40003, 40004, 40005)
+    ),
+    rejected_orders=MappingProxyType(
+        _because(_SHAPE, 209, 213, 218, 219, 220, 221, 308)
+        | _because(_STATE, 206, 207, 208, 222, 301, 309, 311)
+        | _because(_FUNDS, 302, 303, 304, 305, 306, 320, 321, 501)
+        | _because(_LIMITS, 224, 310, 312, 313, 314, 315, 318, 319, 325, 415, 606)
+        | _because(_REDUCE, 1110)
+        | _because("cancelled unfilled on arrival", 43003, 43004, 43005)
+    ),
+    exists=frozenset({"204", "40006"}),
+    benign=MappingProxyType(
+        {
+            Write.ORDER: MappingProxyType(_CRYPTOCOM_500[Write.ORDER]),
+            Write.CANCEL: MappingProxyType(_CRYPTOCOM_500[Write.CANCEL] | _because(_GONE, 40401)),
+        }
+    ),
+    despite_status=frozenset(
+        {code for codes in _CRYPTOCOM_500.values() for code in codes}
+        | {"206", "219", "301", "302", "303", "304", "305", "306", "309", "310", "311", "312", "313"}
+        | {"320", "321", "406", "409", "410", "411", "412", "415", "501", "606", "43003", "43004", "43005"}
+    ),
+)
+"""Crypto.com Exchange v1. Most of its own refusals come with a status of 500. Not in it, on purpose: 40801
+and 50001 (timed out or failed inside), 42901 (rate limit), 205 (an order id of the venue's own was in use),
+620 (an isolated position timed out). 204 and 40006 (duplicate request) mean that the first may stand.
+
+Source: Exchange API v1, "Response and Reason Codes".
 """

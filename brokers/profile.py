@@ -54,12 +54,12 @@ class CallLimit:
 NO_PARAMS: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A documented call that ccxt does not list: `path` below ccxt's URL `section`, signed like others."""
+    """A documented call that ccxt does not list: `path` below a `section` of its `api`, signed like others."""
 
     path: str
-    section: str
+    section: tuple[str, ...]
     method: str = "GET"
 
 
@@ -99,9 +99,14 @@ class VenueProfile:
         sections: URL sections that ccxt does not know -> their path, on the host of its `private` section.
         budget: The venue's request limit.
         call_limits: What the venue counts per key and call, beside the budget, by implicit raw name.
-        time_call: Implicit raw name of the venue's public time call.
+        time_call: Implicit raw name of the venue's public time call; of any light public call where the venue
+            has none.
+        time_params: Its parameters.
         read_time: Venue milliseconds since the epoch out of that call's payload; raises `NumberError`,
-            `KeyError` or `TypeError` on a foreign one.
+            `KeyError` or `TypeError` on a foreign one. `None`: the venue has no time call.
+        read_dated_time: In place of `read_time`, where the venue tells its time only by the answer's `Date`
+            header: venue milliseconds out of the header's milliseconds and the payload.
+        time_resolution_ms: How coarse that time is; half of it adds to the error of a measurement.
         read_refusal: Judge a parsed JSON answer `(status, headers, payload)`. Return `None` for what the
             venue documents as success, else the error it means: `RequestRefused` with the venue's raw code as
             text, `Unauthorized`, `ClockRefused`, `RateLimited`/`Banned` with `retry_after` in seconds,
@@ -112,6 +117,9 @@ class VenueProfile:
         extra_headers: Unsigned headers for `(call, expires_at)`, such as OKX's `expTime`. `expires_at` is the
             venue time after which an order must not be accepted, `None` for reads.
         window_option: Name of the ccxt option holding the signature's lifetime in ms; `None`: there is none.
+        nonce_window_ms: For a venue whose nonce is a timestamp and whose only window is how old it may be: a
+            nonce is dated back so far that just the request's own lifetime is left of the window, and no two
+            requests of one key carry the same. `None`: nonces are the time of signing.
         read_window_ms: Lifetime of a signed read.
         write_window_ms: Lifetime of a signed write, the most a request may be late at the venue. Shorter when
             the write carries an earlier `expires_at`.
@@ -123,8 +131,11 @@ class VenueProfile:
     ccxt_class: str
     budget: BudgetRules
     time_call: str
-    read_time: Callable[[Json], int]
     read_refusal: Callable[[int, Headers, Json], BrokerError | None]
+    read_time: Callable[[Json], int] | None = None
+    read_dated_time: Callable[[int, Json], int] | None = None
+    time_params: Mapping[str, object] = field(default_factory=lambda: NO_PARAMS)
+    time_resolution_ms: float = 0.0
     call_limits: Mapping[str, CallLimit] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     endpoints: Mapping[str, Endpoint] = field(default_factory=lambda: MappingProxyType({}))
@@ -132,6 +143,12 @@ class VenueProfile:
     used_weight: Callable[[Headers], float | None] = no_used_weight
     extra_headers: Callable[[str, datetime | None], Mapping[str, str]] = no_extra_headers
     window_option: str | None = "recvWindow"
+    nonce_window_ms: int | None = None
     read_window_ms: int = 5000
     write_window_ms: int = 3000
     testnet: str = "set_sandbox_mode"
+
+    def __post_init__(self) -> None:
+        """Refuse a profile without exactly one way to tell the venue's time."""
+        if (self.read_time is None) is (self.read_dated_time is None):
+            raise ValueError(f"{self.venue}: the time is read from the payload or from the header, not both")

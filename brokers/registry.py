@@ -44,6 +44,7 @@ PRODUCTS = MappingProxyType(
         "binance": ("usdm",),
         "okx": ("unified",),
         "kraken": ("futures",),
+        "cryptocom": ("exchange",),
     }
 )
 """What there are adapters for; the first product of a broker is its default."""

@@ -20,8 +20,26 @@ class Sending:
     method: str = ""
 
 
+_KEPT_NONCES = 20_000
+
 SENDING: ContextVar[Sending] = ContextVar("sending")
 """The request that the running task is sending; set by the door."""
+
+
+class Nonces:
+    """Remember which nonces were given out, as far back as a venue can still take one for a repetition."""
+
+    def __init__(self) -> None:
+        self._given: set[int] = set()
+
+    def take(self, wanted: int) -> int:
+        """Return `wanted`, or the next number that was not given out yet."""
+        while wanted in self._given:
+            wanted += 1
+        if len(self._given) >= _KEPT_NONCES:
+            self._given = set(sorted(self._given)[_KEPT_NONCES // 2 :])
+        self._given.add(wanted)
+        return wanted
 
 
 class Shield:
@@ -30,11 +48,14 @@ class Shield:
     ccxt turns damaged answers into empty ones, and its error classes depend on the URL and on earlier calls;
     here none of that runs: every implicit call of ccxt ends in `request`, which carries it by `session` and
     asks ccxt nothing about what came. `venue_ms` is the clock that signs; `window_option` names the ccxt
-    option with the signature's lifetime.
+    option with the signature's lifetime; `nonce_window_ms` is how old a nonce may be where that is the
+    venue's only window, and `nonces` then keeps them apart.
     """
 
     venue_ms: Callable[[], int]
     window_option: str | None
+    nonce_window_ms: int | None
+    nonces: Nonces
     options: dict[str, Any]
     session: Any
     sign: Callable[..., dict[str, Any]]
@@ -45,8 +66,14 @@ class Shield:
         return self.venue_ms()
 
     def nonce(self) -> int:
-        """Return the venue's time, without ccxt's own correction for clock differences."""
-        return self.venue_ms()
+        """Return the venue's time, without ccxt's own correction for clock differences.
+
+        Where only the nonce's age limits a request, it is as old as leaves the request its own lifetime.
+        """
+        if self.nonce_window_ms is None:
+            return self.venue_ms()
+        spent_ms = self.nonce_window_ms - SENDING.get().window_ms
+        return self.nonces.take(self.venue_ms() - max(spent_ms, 0))
 
     async def request(
         self, path: str, api: object, method: str, params: object, config: object = None

@@ -12,7 +12,7 @@ from typing import Any
 
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from brokers.answers import Answer, ForeignAnswer, Judgement, Reply, judge, pause_of
+from brokers.answers import Answer, ForeignAnswer, Judgement, Reply, judge, pause_of, told_time
 from brokers.budget import boot_seconds, shared_budget
 from brokers.clock import SAMPLES, Sample, VenueClock, date_ms_of
 from brokers.doors import Door, NotSent, check_endpoint
@@ -339,7 +339,7 @@ class Transport:
         raise failure or VenueUnavailable("no time sample")
 
     async def _sample(self) -> Sample:
-        request = Request(call=self.profile.time_call)
+        request = Request(call=self.profile.time_call, params=self.profile.time_params)
         failure: BrokerError
         try:
             await self._budget.acquire(1, protective=True)
@@ -350,9 +350,13 @@ class Transport:
                 received = self._clock.steady()
             judgement = self._judge(answer, asked_at)
             if judgement.error is None:
-                venue_ms = self.profile.read_time(judgement.payload)
-                date_ms = date_ms_of(answer.headers)
-                return Sample(sent=sent, received=received, venue_ms=venue_ms, date_ms=date_ms)
+                return Sample(
+                    sent=sent,
+                    received=received,
+                    venue_ms=told_time(self.profile, answer, judgement.payload),
+                    date_ms=date_ms_of(answer.headers),
+                    resolution_ms=self.profile.time_resolution_ms,
+                )
             failure = judgement.error
         except TimeoutError:
             failure = VenueUnavailable("no answer")

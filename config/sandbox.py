@@ -41,6 +41,7 @@ class SandboxBroker(StrEnum):
     BINANCE = "binance"
     OKX = "okx"
     KRAKENFUTURES = "krakenfutures"
+    CRYPTOCOM = "cryptocom"
 
 
 MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
@@ -49,6 +50,7 @@ MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
         SandboxBroker.BINANCE: ("single_asset", "multi_assets"),
         SandboxBroker.OKX: ("futures", "multi_currency", "portfolio"),
         SandboxBroker.KRAKENFUTURES: ("multi_collateral", "single_collateral"),
+        SandboxBroker.CRYPTOCOM: ("smart_cross",),
     }
 )
 """The account modes of each venue; the first is the default."""
@@ -59,6 +61,7 @@ PRODUCTS: Mapping[SandboxBroker, str] = MappingProxyType(
         SandboxBroker.BINANCE: "usdm",
         SandboxBroker.OKX: "unified",
         SandboxBroker.KRAKENFUTURES: "futures",
+        SandboxBroker.CRYPTOCOM: "exchange",
     }
 )
 """The one product of each venue that the sandbox plays."""
@@ -66,7 +69,7 @@ PRODUCTS: Mapping[SandboxBroker, str] = MappingProxyType(
 BROKERS: Mapping[SandboxBroker, str] = MappingProxyType({SandboxBroker.KRAKENFUTURES: "kraken"})
 """The broker of a venue in an account of the daemon, where it is called otherwise."""
 
-ONE_WAY = frozenset({SandboxBroker.KRAKENFUTURES})
+ONE_WAY = frozenset({SandboxBroker.KRAKENFUTURES, SandboxBroker.CRYPTOCOM})
 """The venues that hold one position a symbol, always."""
 
 
@@ -280,6 +283,7 @@ class Listen(Section):
     binance: Port = 0
     okx: Port = 0
     krakenfutures: Port = 0
+    cryptocom: Port = 0
 
 
 def _some(accounts: tuple[SandboxAccount, ...]) -> tuple[SandboxAccount, ...]:

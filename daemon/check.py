@@ -111,7 +111,7 @@ async def _ask(settings: Settings, account: Account) -> Report:
     try:
         permissions = await broker.fetch_permissions()
     except NotSupported:
-        key_trouble = "this venue cannot say"
+        key_trouble = "this venue tells nobody"
     except BrokerError as error:
         key_trouble = str(error)
     objection = objection_to(account.settings, permissions) if permissions else None
@@ -167,13 +167,14 @@ def _row(settings: Settings, report: Report) -> tuple[str, ...]:
         mode,
         broker,
         snapshot.mode.label,
-        _key_words(report.permissions),
+        _key_words(report),
     )
 
 
-def _key_words(permissions: KeyPermissions | None) -> str:
+def _key_words(report: Report) -> str:
+    permissions = report.permissions
     if permissions is None:
-        return "unknown"
+        return "unknown" if report.account.broker.capabilities.key_permissions else "unverified"
     words = {
         "read": permissions.can_read,
         "trade": permissions.can_trade,

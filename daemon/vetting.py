@@ -31,6 +31,8 @@ class KeyVetting:
     async def objection(self) -> str | None:
         """Ask the venue once; return why the key must not be used, in one line; `None`: nothing is known."""
         if not self._broker.capabilities.key_permissions:
+            if not self._settings.allow_withdrawal_key and not self._settings.testnet:
+                self._warn("this venue tells nobody what a key may do")
             return None
         permissions = await self._ask()
         self._watch = asyncio.create_task(
@@ -50,13 +52,16 @@ class KeyVetting:
         except NotSupported:  # the venue's test environments cannot say
             return None
         except BrokerError as error:
-            logger().warning(
-                "key_unknown",
-                account=self._settings.id,
-                why=f"the venue does not say what the key may do: {error}",
-                next="make sure at the venue that it cannot withdraw",
-            )
+            self._warn(f"the venue does not say what the key may do: {error}")
             return None
+
+    def _warn(self, why: str) -> None:
+        logger().warning(
+            "key_unknown",
+            account=self._settings.id,
+            why=why,
+            next="make sure at the venue that it cannot withdraw",
+        )
 
     async def _ask_again(self, pause: float) -> None:
         while True:

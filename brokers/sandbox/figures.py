@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from brokers.models import MarginMode, PositionMode, Side, UnitKind
+from brokers.numbers import ZERO
 from brokers.sandbox.spec import MarginPool
 
 USD = "USD"
@@ -16,8 +17,9 @@ class PoolFigures:
 
     `equity` is before haircuts, `margin_balance` after them (equal in a single currency); both hold wallet,
     unrealized PnL and debt of the pool, without the isolated positions. `initial_margin` =
-    `position_initial_margin` + `order_initial_margin` (+ `debt_initial_margin`). `available` is
-    `margin_balance - initial_margin`, >= 0. `liquidation_fee` is the estimate for closing every position.
+    `position_initial_margin` + `order_initial_margin` (+ `debt_initial_margin`, and `haircut_margin` where a
+    haircut is a requirement). `available` is `margin_balance - initial_margin`, >= 0. `liquidation_fee` is
+    the estimate for closing every position.
     `ratio` is the venue's distance to liquidation, 1 = it liquidates; `None` when nothing is at risk, or
     when equity is gone (see `exhausted`).
     """
@@ -36,11 +38,13 @@ class PoolFigures:
     liquidation_fee: Decimal
     available: Decimal
     ratio: Decimal | None
+    haircut_margin: Decimal = ZERO
 
     @property
     def initial_margin(self) -> Decimal:
-        """Initial margin of positions, orders and debt together."""
-        return self.position_initial_margin + self.order_initial_margin + self.debt_initial_margin
+        """Initial margin of positions, orders, debt and haircuts together."""
+        own = self.position_initial_margin + self.order_initial_margin
+        return own + self.debt_initial_margin + self.haircut_margin
 
     @property
     def exhausted(self) -> bool:

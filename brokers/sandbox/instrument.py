@@ -37,7 +37,8 @@ class Instrument:
     `lot_step`, `min_quantity` and the maxima are in engine units. `min_notional` is in quote. `tiers` are
     ordered by floor, the first at 0. Rates are fractions; `funding_rate` is per `funding_interval_ms`, paid
     by longs when positive. `price_band` is how far from mark a limit price may be, as a fraction; `None` is
-    no band.
+    no band. `unit_margin_rate` is the least initial margin rate per engine unit held: large positions need
+    more than their leverage setting asks for, up to all of their notional.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Instrument:
     funding_rate: Decimal = Decimal("0.0001")
     funding_interval_ms: int = 8 * HOUR_MS
     price_band: Decimal | None = None
+    unit_margin_rate: Decimal = ZERO
 
     def __post_init__(self) -> None:
         """Fill in the quote currency and refuse steps and tiers that make no sense."""
@@ -110,6 +112,12 @@ class Instrument:
         """Return `notional x rate - deduction` of the tier `notional` is in, >= 0."""
         tier = self.tier(notional)
         return max(ZERO, notional * tier.rate - tier.deduction)
+
+    def margin_rate(self, quantity: Decimal, leverage: Decimal) -> Decimal:
+        """Return the initial margin rate of a position of `quantity` (>= 0) at a leverage setting."""
+        if not self.unit_margin_rate:
+            return ONE / leverage
+        return min(ONE, max(ONE / leverage, self.unit_margin_rate * quantity))
 
     def max_leverage_at(self, notional: Decimal) -> Decimal:
         """Return the highest leverage setting at that size: `1 / (2 x rate)`, at most `max_leverage`.

@@ -79,8 +79,10 @@ def position_margin(holding: Holding, account: Account, market: Market, rules: V
     entry_notional = instrument.notional(size, holding.entry)
     leverage = account.leverage(instrument.name, holding.leg)
     base = notional if rules.margin_price is MarginPrice.MARK else entry_notional
-    initial = rules.initial_margin(instrument, base, leverage, holding.mode)
+    initial = rules.initial_margin(instrument, base, leverage, holding.mode, size)
     maintenance = instrument.maintenance(base)
+    if rules.maintenance_share is not None:
+        maintenance = initial * rules.maintenance_share
     bankruptcy = bankruptcy_price(holding, entry_notional / leverage)
     if rules.closing_fee_margined and bankruptcy:
         closing = instrument.notional(size, bankruptcy) * instrument.taker_fee
@@ -177,7 +179,7 @@ def _coin_sums(
 
 def _add_account_pool(found: Assessment, account: Account, market: Market, rules: VenueRules) -> None:
     wallet = unrealized = equity = balance = ZERO
-    positions = orders = maintenance = fee = debt_initial = debt_maintenance = ZERO
+    positions = orders = maintenance = fee = debt_initial = debt_maintenance = haircut = ZERO
     for currency, sums in found.coins.items():
         price = market.usd(currency)
         asset = market.asset(currency)
@@ -188,7 +190,11 @@ def _add_account_pool(found: Assessment, account: Account, market: Market, rules
         wallet += cross * price
         unrealized += sums.cross_unrealized * price
         equity += coin_equity * price
-        balance += collateral_value(coin_equity, asset, price)
+        counted = collateral_value(coin_equity, asset, price)
+        if rules.haircut_margined:
+            haircut += coin_equity * price - counted
+            counted = coin_equity * price
+        balance += counted
         positions += sums.cross_initial * price
         orders += sums.orders * price
         maintenance += sums.cross_maintenance * price
@@ -210,7 +216,8 @@ def _add_account_pool(found: Assessment, account: Account, market: Market, rules
         positions=positions,
         orders=orders,
         debt=debt_initial,
-        maintenance=maintenance + debt_maintenance,
+        haircut=haircut,
+        maintenance=maintenance + debt_maintenance + haircut * (rules.maintenance_share or ZERO),
         fee=fee,
         risky=any(sums.has_cross for sums in found.coins.values()),
     )
@@ -285,13 +292,14 @@ def _add(
     fee: Decimal,
     risky: bool,
     spendable: bool = True,
+    haircut: Decimal = ZERO,
 ) -> None:
     required = maintenance + fee if rules.liquidation_fee_margined else maintenance
     threshold = balance * rules.liquidation_ratio
     risky = risky or required > 0
     if risky and required >= threshold:
         found.due.append(key)
-    headroom = balance - positions - orders - debt
+    headroom = balance - positions - orders - debt - haircut
     found.headroom[key] = headroom
     found.pools[key] = PoolFigures(
         key=key,
@@ -304,6 +312,7 @@ def _add(
         position_initial_margin=positions,
         order_initial_margin=orders,
         debt_initial_margin=debt,
+        haircut_margin=haircut,
         maintenance_margin=maintenance,
         liquidation_fee=fee,
         available=headroom if spendable and headroom > 0 else ZERO,

@@ -100,6 +100,9 @@ class VenueRules:
     client id works only once. `liquidation_ratio` is the maintenance ratio at which the venue acts.
     `initial_over_maintenance`: cross positions and orders need so many times their maintenance margin to
     open, and a leverage setting is for isolated ones (Kraken Futures); `None`: notional / leverage.
+    `maintenance_share`: maintenance margin is this share of the initial margin of positions and haircuts, and
+    brackets play no part (Crypto.com: half). `haircut_margined`: a haircut is part of what is required, not
+    taken off the equity.
     """
 
     duplicate_client_ids: DuplicateRule = DuplicateRule.FOR_EVER
@@ -109,6 +112,8 @@ class VenueRules:
     liquidation_fee_margined: bool = False
     liquidation_ratio: Decimal = ONE
     initial_over_maintenance: Decimal | None = None
+    maintenance_share: Decimal | None = None
+    haircut_margined: bool = False
     partial_liquidation: bool = True
     triggers_reserve_margin: bool = True
     isolated_leverage_may_fall: bool = True
@@ -117,11 +122,16 @@ class VenueRules:
     max_open_orders: int = 500
 
     def initial_margin(
-        self, instrument: Instrument, notional: Decimal, leverage: Decimal, mode: MarginMode
+        self,
+        instrument: Instrument,
+        notional: Decimal,
+        leverage: Decimal,
+        mode: MarginMode,
+        quantity: Decimal = ZERO,
     ) -> Decimal:
-        """Return what exposure worth `notional` needs to open."""
+        """Return what exposure worth `notional` needs to open; `quantity` is that of a position held."""
         if self.initial_over_maintenance is None or mode is MarginMode.ISOLATED:
-            return notional / leverage
+            return notional * instrument.margin_rate(quantity, leverage)
         return instrument.maintenance(notional) * self.initial_over_maintenance
 
 

@@ -165,7 +165,9 @@ def liquidation_price(
     for row in group:
         net += row.holding.quantity
         if rules.margin_price is MarginPrice.MARK and row.maintenance > 0:
-            slope += abs(row.holding.quantity) * instrument.tier(row.notional).rate
+            whole = rules.maintenance_share is not None and row.notional > 0
+            rate_here = row.maintenance / row.notional if whole else instrument.tier(row.notional).rate
+            slope += abs(row.holding.quantity) * rate_here
         if rules.liquidation_fee_margined:
             slope += abs(row.holding.quantity) * instrument.liquidation_fee
     net *= threshold

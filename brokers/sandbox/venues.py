@@ -15,6 +15,8 @@ from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
 from brokers.sandbox.wire.binance.wire import BinanceWire
 from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
 from brokers.sandbox.wire.bybit.wire import BybitWire
+from brokers.sandbox.wire.cryptocom.rules import RULES as CRYPTOCOM_RULES
+from brokers.sandbox.wire.cryptocom.wire import CryptocomWire
 from brokers.sandbox.wire.krakenfutures.contracts import CONTRACTS as KRAKEN_FUTURES_CONTRACTS
 from brokers.sandbox.wire.krakenfutures.contracts import NAMES as KRAKEN_FUTURES_NAMES
 from brokers.sandbox.wire.krakenfutures.rules import RULES as KRAKEN_FUTURES_RULES
@@ -72,6 +74,24 @@ def _as_okx_swap(instrument: Instrument) -> Instrument:
     )
 
 
+_CRYPTOCOM_NAMES = {instrument.name: f"{instrument.base}USD-PERP" for instrument in INSTRUMENTS}
+_UNIT_MARGIN_RATES = {"BTC": Decimal("0.005"), "ETH": Decimal("0.0003"), "SOL": Decimal("0.00001")}
+
+
+def _as_cryptocom_perpetual(instrument: Instrument) -> Instrument:
+    """List a contract as Crypto.com does: in base coin, settled in USD, dearer per unit the more is held."""
+    return replace(
+        instrument,
+        name=_CRYPTOCOM_NAMES[instrument.name],
+        settle="USD",
+        quote="USD",
+        lot_step=Decimal("0.0001"),
+        min_quantity=Decimal("0.0001"),
+        min_notional=None,
+        unit_margin_rate=_UNIT_MARGIN_RATES[instrument.base],
+    )
+
+
 def _build_okx(engine: Engine, modes: Modes) -> Wire:
     return OkxWire(engine, portfolio=[name for name, mode in modes.items() if mode == "portfolio"])
 
@@ -107,6 +127,14 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             names=KRAKEN_FUTURES_NAMES,
             broker="kraken",
             product="futures",
+            currency="USD",
+        ),
+        "cryptocom": SandboxVenue(
+            build=lambda engine, _: CryptocomWire(engine),
+            rules=CRYPTOCOM_RULES,
+            pools={"smart_cross": MarginPool.ACCOUNT},
+            instruments=tuple(map(_as_cryptocom_perpetual, INSTRUMENTS)),
+            names=MappingProxyType(_CRYPTOCOM_NAMES),
             currency="USD",
         ),
     }

@@ -17,13 +17,16 @@ from typing import Any
 import aiohttp
 import yaml
 
+from config.accounts import WITHDRAWAL_WORDS
 from config.loader import load_sandbox
-from config.sandbox import SandboxAccount, SandboxSettings
+from config.sandbox import SandboxAccount, SandboxBroker, SandboxSettings
 from daemon.errors import FatalError
 
 START_PATIENCE_S = 30.0
 STOP_PATIENCE_S = 20.0
 TOP_UP_PER_DAY = 1_000
+UNVERIFIABLE = frozenset({SandboxBroker.CRYPTOCOM})
+"""Venues that tell nobody what a key may do."""
 
 ISOLATED_POLICY = {
     "maintenance": {"warning": 0.08, "critical": 0.12, "liquidation": 0.16},
@@ -120,6 +123,7 @@ class Market:
                     "endpoint": self.endpoints[account.broker.value],
                 }
                 | ({"policy": ISOLATED_POLICY} if account.mode == "isolated" else {})
+                | ({"allow_withdrawal_key": WITHDRAWAL_WORDS} if account.broker in UNVERIFIABLE else {})
                 for account in accounts
             ],
         }

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.answers import Answer, ForeignAnswer, judge, pause_of, retry_after
+from brokers.answers import Answer, ForeignAnswer, judge, pause_of, retry_after, told_time
 from brokers.errors import (
     Banned,
     BrokerError,
@@ -130,6 +130,32 @@ def test_a_rate_limit_without_a_time_pauses_for_seconds_and_a_ban_for_minutes() 
     assert pause_of(Banned("")) == 120
     assert pause_of(Banned("", retry_after=600)) == 600
     assert pause_of(RateLimited("", retry_after=-3)) == 0
+
+
+# ---------------------------------------------------------------- the venue's time
+
+DATED = replace(PROFILE, read_time=None, read_dated_time=lambda dated_ms, payload: dated_ms + payload["ms"])
+
+
+def test_the_time_call_tells_the_time_by_its_payload() -> None:
+    assert told_time(PROFILE, Answer(200, {}, ""), "1700000000123") == 1_700_000_000_123
+
+
+def test_without_a_time_call_the_date_of_an_answer_does() -> None:
+    answer = Answer(200, {"date": "Tue, 14 Nov 2023 22:13:20 GMT"}, "")
+    assert told_time(DATED, answer, {"ms": 5}) == 1_700_000_000_005
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
+def test_an_answer_without_a_date_tells_none(headers: dict[str, str]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        told_time(DATED, Answer(200, headers, ""), {"ms": 5})
+
+
+@pytest.mark.parametrize("changes", [{"read_time": None}, {"read_dated_time": max}])
+def test_a_profile_has_one_way_to_tell_the_time(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not both"):
+        replace(PROFILE, **changes)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/html; charset=utf-8", "text/plain", ""])

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -51,6 +51,12 @@ def test_the_offset_is_the_median_of_the_samples_and_its_error_half_the_round_tr
     assert offset.offset_ms == pytest.approx(7005)
     assert offset.error_ms == pytest.approx(15)
     assert clock.now() == datetime.fromtimestamp((NOON_MS + 7005) / 1000, UTC)
+
+
+def test_a_clock_that_is_told_to_the_second_is_half_a_second_less_certain() -> None:
+    machine = Machine()
+    coarse = replace(sample(machine, ahead_ms=0, round_trip_s=0.03), resolution_ms=1000)
+    assert machine.clock().adopt([coarse]).error_ms == pytest.approx(515)
 
 
 def test_a_step_of_the_wall_clock_does_not_move_the_venues_time_but_asks_for_a_measurement() -> None:

@@ -5,9 +5,15 @@ from hypothesis import strategies as st
 from brokers.answers import Reply
 from brokers.errors import OutcomeUnknown, RequestRefused
 from brokers.orders import Verdict
-from brokers.outcomes import BINANCE, BYBIT, KRAKEN_FUTURES, OKX, OutcomeTable, Write, classify
+from brokers.outcomes import BINANCE, BYBIT, CRYPTOCOM, KRAKEN_FUTURES, OKX, OutcomeTable, Write, classify
 
-TABLES = {"bybit": BYBIT, "binance": BINANCE, "okx": OKX, "kraken futures": KRAKEN_FUTURES}
+TABLES = {
+    "bybit": BYBIT,
+    "binance": BINANCE,
+    "okx": OKX,
+    "kraken futures": KRAKEN_FUTURES,
+    "cryptocom": CRYPTOCOM,
+}
 
 
 def refusal(code: str, status: int = 200) -> Reply:
@@ -42,6 +48,12 @@ def refusal(code: str, status: int = 200) -> Reply:
         ("okx", Write.ORDER, "50004", Verdict.UNKNOWN),
         ("okx", Write.CANCEL, "51402", Verdict.REJECTED),
         ("okx", Write.CANCEL, "51410", Verdict.UNKNOWN),
+        ("cryptocom", Write.ORDER, "204", Verdict.EXISTS),
+        ("cryptocom", Write.ORDER, "201", Verdict.REJECTED),
+        ("cryptocom", Write.ORDER, "40102", Verdict.REJECTED),
+        ("cryptocom", Write.ORDER, "50001", Verdict.UNKNOWN),
+        ("cryptocom", Write.CANCEL, "212", Verdict.REJECTED),
+        ("cryptocom", Write.CANCEL, "306", Verdict.UNKNOWN),
     ],
 )
 def test_reviewed_codes_prove_what_the_venue_documents(
@@ -74,6 +86,16 @@ def test_a_code_proves_one_thing_only_and_says_why(table: OutcomeTable) -> None:
 @pytest.mark.parametrize("status", [408, 418, 425, 429, 500, 502, 503, 504])
 def test_a_reviewed_code_in_a_status_of_unavailability_proves_nothing(status: int) -> None:
     assert classify(BINANCE, Write.ORDER, refusal("-2019", status=status)) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_code_that_proves_despite_its_status_is_a_reviewed_one(table: OutcomeTable) -> None:
+    benign = {code for codes in table.benign.values() for code in codes}
+    assert table.despite_status <= {*table.rejected, *table.rejected_orders, *benign}
+    for code in table.despite_status:
+        kinds = [write for write in Write if classify(table, write, refusal(code, 500)) is Verdict.REJECTED]
+        assert kinds
+    assert classify(table, Write.ORDER, refusal("99999", status=500)) is Verdict.UNKNOWN
 
 
 def test_what_never_left_was_rejected_and_what_got_no_answer_is_unknown() -> None:

@@ -46,6 +46,7 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("binance", "usdm", "single_asset"),
         ("okx", "unified", "futures"),
         ("krakenfutures", "futures", "multi_collateral"),
+        ("cryptocom", "exchange", "smart_cross"),
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:

@@ -181,7 +181,16 @@ class Unable(SandboxBroker):
 async def test_a_broker_without_such_a_call_is_not_asked(desk: Desk) -> None:
     broker = Unable(desk.engine, desk.account)
     broker.mishaps.fail_read(VenueUnavailable("never called"), call="fetch_permissions")
-    await Preparation(opened(desk).settings, broker)()
+    await Preparation(opened(desk, allow_withdrawal_key=WITHDRAWAL_WORDS).settings, broker)()
+
+
+@pytest.mark.parametrize("words", [False, WITHDRAWAL_WORDS])
+async def test_a_key_that_nobody_can_vet_is_taken_with_a_warning_until_it_is_accepted_in_words(
+    desk: Desk, log: io.StringIO, words: object
+) -> None:
+    written = settings(account(desk.account, allow_withdrawal_key=words)).accounts[0]
+    await Preparation(written, Unable(desk.engine, desk.account))()
+    assert ("tells nobody what a key may do" in log.getvalue()) is not bool(words)
 
 
 # ---------------------------------------------------------------- patience

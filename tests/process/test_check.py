@@ -1,4 +1,4 @@
-"""`margind check` against what the venues know: the six accounts of the shipped sandbox."""
+"""`margind check` against what the venues know: the seven accounts of the shipped sandbox."""
 
 import json
 import re
@@ -23,7 +23,10 @@ MODES = {
     "binance-multi": "multi-assets",
     "okx-futures": "futures mode",
     "okx-multi": "multi-currency margin",
+    "cryptocom-cross": "smart cross margin",
 }
+KEYS = {"cryptocom-cross": "unverified"}
+ACCEPTED = {"cryptocom-cross": {"allow_withdrawal_key": "i accept that this key can withdraw"}}
 ROUNDING = Decimal("0.06")
 """The table shows tenths of a percent; the venue's figures move a little between two looks."""
 
@@ -76,7 +79,7 @@ def percent_in(cell: str) -> Decimal | None:
 
 
 def test_the_table_tells_what_the_venues_know(workshop: Workshop, demo_market: Sandbox) -> None:
-    config = workshop.configuration(demo_market)
+    config = workshop.configuration(demo_market, changes=ACCEPTED)
     done = workshop.run("check", "--config", str(config))
     assert done.process.returncode == 0, done.stdout
     assert done.stderr == ""
@@ -89,7 +92,8 @@ def test_the_table_tells_what_the_venues_know(workshop: Workshop, demo_market: S
     for name, row in rows.items():
         truth = demo_market.venue_of(name).truth(name)
         assert row["account mode"] == MODES[name]
-        assert (row["mode"], row["reachable"], row["key"]) == ("enforce", "yes", "read trade transfer")
+        key = KEYS.get(name, "read trade transfer")
+        assert (row["mode"], row["reachable"], row["key"]) == ("enforce", "yes", key)
         assert int(row["positions"]) == len(truth["positions"])
         assert abs(int(row["clock offset"].removesuffix(" ms"))) < 500
         expected = worst_of(truth)
@@ -103,12 +107,13 @@ def test_the_table_tells_what_the_venues_know(workshop: Workshop, demo_market: S
 
 
 def test_the_table_follows_the_market_to_its_worst(workshop: Workshop, demo_market: Sandbox) -> None:
-    for broker in ("bybit", "binance", "okx"):
+    for broker in ("bybit", "binance", "okx", "cryptocom"):
         demo_market.venue(broker).move("0.88")
-    done = workshop.run("check", "--config", str(workshop.configuration(demo_market)))
+    config = workshop.configuration(demo_market, changes=ACCEPTED)
+    done = workshop.run("check", "--config", str(config))
     assert done.process.returncode == 0, done.stdout
     rows = {row["account"]: row for row in rows_in(done.stdout)}
-    for name in ("bybit-cross", "binance-single", "okx-futures"):
+    for name in ("bybit-cross", "binance-single", "okx-futures", "cryptocom-cross"):
         expected = worst_of(demo_market.venue_of(name).truth(name))
         shown = percent_in(rows[name]["utilization"])
         assert shown is not None

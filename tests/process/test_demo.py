@@ -32,6 +32,7 @@ ACCOUNTS = (
     "okx-multi",
     "kraken-flex",
     "kraken-coin",
+    "cryptocom-cross",
 )
 
 

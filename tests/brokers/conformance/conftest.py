@@ -68,7 +68,10 @@ MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.I
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One kind of account at one sandbox venue; its positions are named by pair."""
+    """One kind of account at one venue; its positions are named by pair.
+
+    `carries_ids`: the venue's orders carry our client ids.
+    """
 
     broker: str
     mode: str
@@ -76,6 +79,7 @@ class Case:
     hedge: bool = False
     margin_mode: MarginMode = MarginMode.CROSS
     balance: Decimal = Decimal(20_000)
+    carries_ids: bool = True
 
     @property
     def venue(self) -> SandboxVenue:
@@ -122,6 +126,8 @@ CASES = {
     "okx-portfolio": Case(broker="okx", mode="portfolio"),
     "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
     "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
+    "cryptocom": Case(broker="cryptocom", mode="smart_cross", carries_ids=False),
+    "cryptocom-isolated": Case(broker="cryptocom", mode="smart_cross", carries_ids=False, positions=MIXED),
 }
 
 _ids = itertools.count(1)
@@ -136,6 +142,7 @@ class Station:
         self.server = server
         self.broker = broker
         self.account = "desk"
+        self._earlier: dict[str, tuple[ReduceOrder, int]] = {}
 
     # --- names
 
@@ -166,8 +173,16 @@ class Station:
         return {(self.case.venue.pair_of(row.symbol), row.side): row.quantity for row in rows}
 
     def orders_of(self, client_id: str) -> list[Order]:
-        """Return every order the venue ever took with that client id."""
-        return [order for order in self.engine.orders(self.account) if order.client_id == client_id]
+        """Return every order the venue ever took with that client id.
+
+        Where orders carry none: every one against that position since the order was built.
+        """
+        taken = self.engine.orders(self.account)
+        if self.case.carries_ids:
+            return [order for order in taken if order.client_id == client_id]
+        built, earlier = self._earlier[client_id]
+        name = self.listed(self.pair(built.symbol))
+        return [o for o in taken[earlier:] if (o.symbol, o.side) == (name, built.side)]
 
     def filled(self, client_id: str) -> Decimal:
         """Return what was executed under a client id, in engine units."""
@@ -300,13 +315,15 @@ class Station:
         self, position: Position, quantity: Decimal, *, price: Decimal | None = None, ttl_s: float = 2.0
     ) -> ReduceOrder:
         """Build a reducing order with an id of its own; `quantity` in the venue's order unit."""
-        return ReduceOrder(
+        order = ReduceOrder(
             position=position,
             quantity=quantity,
             client_order_id=ClientOrderId(f"{next(_ids):032x}"),
             deadline=self.broker.venue_now() + timedelta(seconds=ttl_s),
             limit_price=price,
         )
+        self._earlier[order.client_order_id] = (order, len(self.engine.orders(self.account)))
+        return order
 
     # --- other hands
 

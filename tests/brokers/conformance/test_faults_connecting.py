@@ -16,7 +16,7 @@ pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
 BTC, ETH = "BTC-USDT", "ETH-USDT"
-ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures"]
+ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures", "cryptocom"]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 VITAL = {FaultKind.NAN, FaultKind.MISSING_FIELD, FaultKind.STALE_TIMESTAMP}
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
 BTC = "BTC-USDT"
-ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures"]
+ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures", "cryptocom"]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 TOLD = {FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.OUTSIDER_TRADES}
 """Faults under which everything asked for must still come."""

@@ -11,12 +11,18 @@ from brokers.sandbox.faults import DEFORMED, GATEWAY, FaultKind
 pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
-ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures"]
+ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures", "cryptocom"]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 HARMLESS = {FaultKind.SLOW, FaultKind.CLOCK_SKEW}
 PARTS = {
     "binance": ["/fapi/v3/account", "/fapi/v3/positionRisk", "/fapi/v1/premiumIndex", "/"],
     "bybit": ["/v5/account/wallet-balance", "/v5/position/list", "/"],
+    "cryptocom": [
+        "/exchange/v1/private/user-balance",
+        "/exchange/v1/private/get-positions",
+        "/exchange/v1/public/get-valuations",
+        "/",
+    ],
     "krakenfutures": [
         "/derivatives/api/v3/accounts",
         "/derivatives/api/v3/openpositions",

@@ -133,6 +133,10 @@ async def test_every_open_order_of_every_book_is_found_and_protective_ones_are_k
 
 
 async def test_permissions_are_the_keys_own(station: Station) -> None:
+    if not station.broker.capabilities.key_permissions:
+        with pytest.raises(NotSupported):
+            await station.broker.fetch_permissions()
+        return
     permissions = await station.broker.fetch_permissions()
     assert permissions.can_withdraw is False
     assert permissions.can_read is not False

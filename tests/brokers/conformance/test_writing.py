@@ -31,6 +31,8 @@ GUARDED = [
     "okx-multi-currency-hedge",
     "kraken-futures",
     "kraken-futures-isolated",
+    "cryptocom",
+    "cryptocom-isolated",
 ]
 """Where the venue itself keeps an order from opening. OKX documents `reduceOnly` for futures and multi-
 currency mode only; in portfolio mode nothing but the order's size, from a fresh picture, does it."""
@@ -263,7 +265,7 @@ async def test_cancelling_what_is_gone_is_a_benign_rejection(station: Station) -
 
 
 @pytest.mark.parametrize(
-    "case", ["binance-multi-assets-hedge", "bybit-isolated", "okx-futures"], indirect=True
+    "case", ["binance-multi-assets-hedge", "bybit-isolated", "okx-futures", "cryptocom"], indirect=True
 )
 async def test_many_orders_are_found_and_cancelled_over_all_pages_and_batches(station: Station) -> None:
     for n in range(60):
@@ -325,6 +327,8 @@ async def test_collateral_moves_in_once_and_is_found_again(station: Station) -> 
 
 async def test_a_transfer_without_funds_moves_nothing(station: Station) -> None:
     if not station.broker.capabilities.transfer_in:
+        with pytest.raises(NotSupported):
+            await station.broker.find_transfer("0" * 32, "USDT", Decimal(1), station.broker.venue_now())
         return
     report = await station.broker.transfer_in("USDT", Decimal(50_000), "0" * 31 + "c")
     assert report.verdict in {Verdict.REJECTED, Verdict.UNKNOWN}

@@ -1,0 +1,134 @@
+"""Crypto.com Exchange's REST v1 over the engine."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any, ClassVar
+
+from brokers.sandbox.engine import Engine
+from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
+from brokers.sandbox.wire.cryptocom.envelope import ROOT, failure
+from brokers.sandbox.wire.cryptocom.gate import Gate
+from brokers.sandbox.wire.cryptocom.market import Market
+from brokers.sandbox.wire.cryptocom.statement import Statement
+from brokers.sandbox.wire.cryptocom.trade import Trade
+
+BACK_MS = 600_000
+TIMES = frozenset({"t", "update_timestamp_ms", "update_time", "create_time"})
+EQUITY_FIELDS = ("total_margin_balance", "total_cash_balance", "total_collateral_value")
+
+REFUSALS = {
+    "not_found": "40002",
+    "rate_limited": "42901",
+    "ban": "40103",
+    "revoked_key": "40101",
+    "duplicate_code": "204",
+    "reduce_only_rejected": "201",
+    "server_error": "50001",
+}
+
+
+class CryptocomWire(Wire):
+    """Crypto.com's documented endpoints as ccxt calls them, with its signature, reason codes and limits.
+
+    `lag_ms` is how long after an acknowledgement the order lists know nothing of the order or cancellation.
+    """
+
+    venue: ClassVar = "cryptocom"
+    # Crypto.com limits each method by itself; see `gate.LIMITS`.
+    budget_capacity: ClassVar = 1e9
+    budget_period_s: ClassVar = 1.0
+
+    def __init__(self, engine: Engine, *, lag_ms: int = 0) -> None:
+        super().__init__(engine)
+        self._gate = Gate(engine)
+        self._market = Market(engine)
+        self._statement = Statement(self)
+        self._trade = Trade(self, lag_ms=lag_ms)
+
+    def routes(self) -> Sequence[Route]:
+        """List every endpoint."""
+        public = {
+            "public/get-instruments": self._market.instruments,
+            "public/get-tickers": self._market.tickers,
+            "public/get-valuations": self._market.valuations,
+            "public/get-book": self._market.book,
+        }
+        reads = {
+            "private/user-balance": self._statement.balance,
+            "private/get-positions": self._statement.positions,
+            "private/get-accounts": self._statement.accounts,
+            "private/get-open-orders": self._trade.open_orders,
+            "private/get-order-detail": self._trade.detail,
+            "private/get-order-history": self._trade.history,
+            "private/advanced/get-open-orders": self._trade.open_advanced,
+        }
+        writes = {
+            "private/close-position": self._trade.close_position,
+            "private/create-order": self._trade.create,
+            "private/cancel-order": self._trade.cancel,
+            "private/cancel-all-orders": self._trade.cancel_all,
+            "private/advanced/cancel-order": self._trade.cancel_advanced,
+            "private/change-account-leverage": self._statement.set_leverage,
+        }
+        once = self._gate.once
+        return [
+            *(Route(method="GET", path=ROOT + name, handler=h, signed=False) for name, h in public.items()),
+            *(Route(method="POST", path=ROOT + name, handler=once(h)) for name, h in reads.items()),
+            *(
+                Route(method="POST", path=ROOT + name, handler=once(h), writes=True)
+                for name, h in writes.items()
+            ),
+        ]
+
+    def authenticate(self, request: WireRequest) -> str:
+        """Return the account that signed `request`, within its limits."""
+        return self._gate.admit(request)
+
+    def refusal(self, kind: str) -> WireAnswer:
+        """Return Crypto.com's own answer of one kind; a banned address gets its refusal of the address."""
+        return failure(REFUSALS[kind])
+
+    def deform(self, kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+        """Return a successful payload with one fault in it."""
+        name = path.removeprefix(ROOT)
+        spoilt = deepcopy(payload)
+        if kind == "stale_timestamp":
+            return _put_back(spoilt)
+        if name == "private/get-positions":
+            return _spoil_positions(kind, spoilt)
+        if name == "private/user-balance":
+            for row in spoilt["result"]["data"]:
+                _spoil_balance(kind, row)
+        return spoilt
+
+
+def _spoil_positions(kind: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+    if kind == "empty_positions":
+        payload["result"]["data"] = []
+    for row in payload["result"]["data"]:
+        if kind == "nan":
+            row["open_position_pnl"] = "NaN"
+        elif kind == "missing_field":
+            del row["open_position_pnl"]
+    return payload
+
+
+def _spoil_balance(kind: str, row: dict[str, Any]) -> None:
+    if kind == "zero_equity":
+        row |= dict.fromkeys(EQUITY_FIELDS, "0.00000000")
+    elif kind == "nan":
+        row["total_maintenance_margin"] = "NaN"
+    elif kind == "missing_field":
+        del row["total_maintenance_margin"]
+
+
+def _put_back(part: Any) -> Any:  # noqa: ANN401 - raw JSON
+    """Set every time in a payload ten minutes back."""
+    if isinstance(part, list):
+        return [_put_back(member) for member in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        name: value - BACK_MS if name in TIMES and isinstance(value, int) else _put_back(value)
+        for name, value in part.items()
+    }

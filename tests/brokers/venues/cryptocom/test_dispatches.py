@@ -1,0 +1,113 @@
+"""Recognising an order that carries no id of ours."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from brokers.errors import MalformedAnswer
+from brokers.models import MarginMode, Symbol
+from brokers.orders import ReduceOrder
+from brokers.venues.cryptocom.dispatches import Dispatches
+
+Row = dict[str, Any]
+Closing = Callable[..., ReduceOrder]
+LTC = Symbol("LTCUSD-PERP")
+
+
+def test_the_one_order_that_can_be_it_is_it(closing: Closing, row: Callable[..., Row], now: datetime) -> None:
+    sent = Dispatches()
+    dispatch = sent.note(closing(), now)
+    assert sent.recognise(dispatch, [row(order_id="7")]) == row(order_id="7")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"instrument_name": "BTCUSD-PERP"},
+        {"side": "BUY"},
+        {"order_type": "LIMIT", "limit_price": "68"},
+        {"quantity": "1.6"},
+        {"isolation_id": "7"},
+        {"create_time": 1688015000000},
+        {"create_time": 1688015999000},
+    ],
+)
+def test_an_order_that_cannot_be_it_is_not(
+    closing: Closing, row: Callable[..., Row], now: datetime, change: Row
+) -> None:
+    sent = Dispatches()
+    assert sent.recognise(sent.note(closing(), now), [row(**change)]) is None
+
+
+def test_a_limit_is_known_by_its_price(closing: Closing, row: Callable[..., Row], now: datetime) -> None:
+    sent = Dispatches()
+    dispatch = sent.note(closing(limit_price=Decimal("68.5")), now)
+    rows = [row(order_id="1"), row(order_id="2", order_type="LIMIT", limit_price="68.50")]
+    found = sent.recognise(dispatch, rows)
+    assert found is not None
+    assert found["order_id"] == "2"
+
+
+def test_an_isolated_close_is_known_by_its_isolation(
+    closing: Closing, row: Callable[..., Row], now: datetime
+) -> None:
+    order = closing()
+    leg = replace(order.position, unit="isolated:7", margin_mode=MarginMode.ISOLATED)
+    sent = Dispatches()
+    dispatch = sent.note(replace(order, position=leg), now)
+    found = sent.recognise(dispatch, [row(order_id="1"), row(order_id="2", isolation_id="7")])
+    assert found is not None
+    assert found["order_id"] == "2"
+
+
+def test_a_row_that_does_not_say_when_it_was_created_can_be_it(
+    closing: Closing, row: Callable[..., Row], now: datetime
+) -> None:
+    sent = Dispatches()
+    assert sent.recognise(sent.note(closing(), now), [row(create_time=None)]) is not None
+
+
+def test_an_order_cut_down_to_the_position_is_found_where_no_other_fits(
+    closing: Closing, row: Callable[..., Row], now: datetime
+) -> None:
+    sent = Dispatches()
+    dispatch = sent.note(closing(), now)
+    clipped = row(order_id="1", quantity="0.4")
+    assert sent.recognise(dispatch, [clipped]) == clipped
+    assert sent.recognise(dispatch, [clipped, row(order_id="2")]) == row(order_id="2")
+
+
+def test_two_that_could_be_it_prove_nothing(closing: Closing, row: Callable[..., Row], now: datetime) -> None:
+    sent = Dispatches()
+    with pytest.raises(MalformedAnswer, match="2 orders"):
+        sent.recognise(sent.note(closing(), now), [row(order_id="1"), row(order_id="2")])
+
+
+def test_one_order_listed_twice_is_one(closing: Closing, row: Callable[..., Row], now: datetime) -> None:
+    sent = Dispatches()
+    assert sent.recognise(sent.note(closing(), now), [row(), row()]) == row()
+
+
+def test_what_is_known_to_be_another_is_not_it(
+    closing: Closing, row: Callable[..., Row], now: datetime
+) -> None:
+    sent = Dispatches()
+    sent.note(closing(number=1), now).order_id = "18342500"
+    assert sent.recognise(sent.note(closing(number=2), now), [row()]) is None
+
+
+def test_an_unresolved_order_holds_up_its_instrument_until_the_venue_takes_it_no_more(
+    closing: Closing, now: datetime
+) -> None:
+    sent = Dispatches()
+    dispatch = sent.note(closing(), now)
+    assert sent.unresolved(LTC, now) is dispatch
+    assert sent.unresolved(Symbol("BTCUSD-PERP"), now) is None
+    assert sent.unresolved(LTC, dispatch.order.deadline) is dispatch
+    assert sent.unresolved(LTC, dispatch.order.deadline + timedelta(seconds=1.5)) is None
+    dispatch.open = False
+    assert sent.unresolved(LTC, now) is None
