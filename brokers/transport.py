@@ -301,13 +301,18 @@ class Transport:
 
     # ------------------------------------------------------------------ clock
 
-    async def measure_clock(self) -> ClockOffset:
+    async def measure_clock(self, *, disproved: bool = False) -> ClockOffset:
         """Measure the venue's clock: median of five samples, half the round trip as error.
+
+        `disproved`: the venue's own answers have shown that the clock in use is wrong, as a refused timestamp
+        would; see `VenueClock.refused`.
 
         Raises:
             BrokerError: the venue's time call did not answer, or with a time nothing else speaks for;
                 signing goes on as before.
         """
+        if disproved:
+            self._clock.refused()
         return await asyncio.shield(self._start_measuring())
 
     def venue_now(self) -> datetime:

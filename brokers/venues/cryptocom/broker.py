@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from brokers.answers import ForeignAnswer
+from brokers.budget import boot_seconds
 from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import (
     BrokerError,
@@ -46,7 +48,8 @@ from brokers.venues.cryptocom.profile import (
     OPEN_ADVANCED,
     ORDER_TIME_TO_LIVE,
 )
-from brokers.venues.cryptocom.snapshot import RawSnapshot, read_prices, read_snapshot
+from brokers.venues.cryptocom.snapshot import RawSnapshot, newest_price_time, read_prices, read_snapshot
+from brokers.witness import ClockWitness
 
 POSITIONS = "v1PrivatePostPrivateGetPositions"
 TICKERS = "v1PublicGetPublicGetTickers"
@@ -88,6 +91,7 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
     def __init__(self, spec: BrokerSpec) -> None:
         super().__init__(spec)
         self._freshness = Freshness()
+        self._witness = ClockWitness(self.transport)
         self._dispatches = Dispatches()
         self._sending = asyncio.Lock()
         self._symbols: frozenset[Symbol] = frozenset()
@@ -110,14 +114,19 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
         raise NotSupported("cryptocom: no call tells what a key may do")
 
     async def gather(self, read: Read) -> RawSnapshot:
-        """Read balance and positions, and the tickers of what was held before; then of what is new."""
-        asked_at, known = self.venue_now(), self._symbols
+        """Read balance and positions, and the tickers of what was held before; then of what is new.
+
+        Nonces are dated back, so that a clock ahead of the venue's is not refused: prices tell of it.
+        """
+        began, known = boot_seconds(), self._symbols
         balance, positions, *tickers = await asyncio.gather(
             read("v1PrivatePostPrivateUserBalance"), read(POSITIONS), *_ticker_reads(read, known)
         )
         self._learn(rows_of(positions, "private/get-positions"))
         tickers += await asyncio.gather(*_ticker_reads(read, self._symbols - known))
         answers = tuple(answer for answer in tickers if answer is not None)
+        await self._witness.hear(newest_price_time(answers))
+        asked_at = self.venue_now() - timedelta(seconds=boot_seconds() - began)
         return RawSnapshot(balance=balance, positions=positions, tickers=answers, asked_at=asked_at)
 
     def parse_snapshot(self, raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot:

@@ -53,7 +53,8 @@ def read_open_order(row: Mapping[str, Any], held: Held, *, advanced: bool) -> Op
     its size: that is how its owner protects a position at a venue where few orders carry the flag.
 
     Raises:
-        MalformedAnswer: it names no order, instrument, side or type.
+        MalformedAnswer: it names no order, instrument, side or type; or it waits for a price, and is the
+            owner's protection or not by a quantity that is missing.
         NumberError: a figure is damaged.
     """
     symbol, side, word = Symbol(_text(row, "instrument_name")), _side(row), _text(row, "order_type")
@@ -64,6 +65,8 @@ def read_open_order(row: Mapping[str, Any], held: Held, *, advanced: bool) -> Op
     flagged = isinstance(instructions, list) and REDUCE_ONLY in instructions
     position = held.get((symbol, isolation_of(row)), ZERO)
     against = position > 0 if side is OrderSide.SELL else position < 0
+    if trigger and against and not flagged and left is None:
+        raise MalformedAnswer("a trigger order against a position without quantity")
     protects = trigger and against and left is not None and left <= abs(position)
     price = row.get("ref_price") or row.get("trigger_price") if trigger else row.get("limit_price")
     return OpenOrder(

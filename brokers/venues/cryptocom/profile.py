@@ -33,7 +33,11 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
 )
 """Where trigger orders live since 2025-12-17; ccxt's class does not know the calls."""
 
-OTHERS = CallLimit(3, 0.1)
+PERIOD_S = 0.2
+"""Crypto.com counts over 100 ms as requests arrive. What left evenly arrives in bunches, so that as much is
+asked of any 200 ms: a refusal would hold up every poll for longer."""
+
+OTHERS = CallLimit(3, PERIOD_S)
 
 CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
     {
@@ -44,8 +48,8 @@ CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
         "v1PrivatePostPrivateChangeAccountLeverage": OTHERS,
         OPEN_ADVANCED: OTHERS,
         CANCEL_ADVANCED: OTHERS,
-        "v1PrivatePostPrivateCancelOrder": CallLimit(15, 0.1),
-        "v1PrivatePostPrivateGetOrderDetail": CallLimit(30, 0.1),
+        "v1PrivatePostPrivateCancelOrder": CallLimit(15, PERIOD_S),
+        "v1PrivatePostPrivateGetOrderDetail": CallLimit(30, PERIOD_S),
         "v1PrivatePostPrivateGetOrderHistory": CallLimit(1, 1.0),
         "v1PublicGetPublicGetTickers": CallLimit(100, 1.0),
     }

@@ -1,6 +1,7 @@
 """Raw payloads of balance, positions and tickers -> one account snapshot."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from typing import Any
 from brokers.fields import Fields, rows_from
 from brokers.hooks import SnapshotContext
 from brokers.models import AccountSnapshot, Finding, FindingCode, Position, RiskUnit, Symbol
-from brokers.numbers import NumberError, decimal_or_none
+from brokers.numbers import NumberError, decimal_or_none, time_from_ms
 from brokers.venues.cryptocom.envelope import row_of, rows_of
 from brokers.venues.cryptocom.positions import (
     ACCOUNT_UNIT,
@@ -101,6 +102,20 @@ def read_prices(tickers: Sequence[Any]) -> dict[Symbol, Decimal]:
                 last = min(max(last, bid), ask)
             prices[Symbol(str(row.get("i") or ""))] = last
     return prices
+
+
+def newest_price_time(tickers: Sequence[Any]) -> datetime | None:
+    """Return when the latest of the tickers was published; `None`: none of them tells.
+
+    Raises:
+        MalformedAnswer: an answer is no list in Crypto.com's envelope.
+    """
+    times = []
+    for payload in tickers:
+        for row in rows_of(payload, "public/get-tickers"):
+            with suppress(NumberError):
+                times.append(time_from_ms(row.get("t")))
+    return max(times, default=None)
 
 
 def _price(row: Mapping[str, Any], name: str) -> Decimal | None:

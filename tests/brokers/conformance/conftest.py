@@ -3,9 +3,7 @@
 import asyncio
 import itertools
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,7 +19,6 @@ from brokers.models import (
     Measure,
     OrderSide,
     Position,
-    PositionMode,
     RiskUnit,
     Side,
     Symbol,
@@ -36,99 +33,14 @@ from brokers.sandbox.figures import PositionFigures
 from brokers.sandbox.orders import Order, OrderSpec, OrderType, TimeInForce, Trigger
 from brokers.sandbox.scenarios import calm
 from brokers.sandbox.server import SandboxServer
-from brokers.sandbox.spec import (
-    AccountSpec,
-    MarginPool,
-    OpeningPosition,
-    OpeningWallet,
-    Permissions,
-    SandboxSpec,
-)
-from brokers.sandbox.venues import VENUES, SandboxVenue
+from brokers.sandbox.spec import SandboxSpec
+from tests.brokers.conformance.cases import BTC, CASES, KEY, PASSWORD, SECRET, Case
 
 AHEAD_MS = 7_000
 """How far the sandbox's clock is ahead of ours: nothing works unless it is measured."""
 
 FAULT_MS = {FaultKind.SLOW: 30, FaultKind.EXECUTED_LATE: 300, FaultKind.CLOCK_SKEW: 60_000}
 ROUNDING = Decimal("0.0002")
-
-KEY, PASSWORD = "conformance-key-0001", "conformance-pass"
-SECRET = b64encode(b"conformance-secret-0001").decode()  # Kraken's secrets are base64, the others any text
-BTC, ETH = "BTC-USDT", "ETH-USDT"
-
-
-def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None) -> OpeningPosition:
-    return OpeningPosition(symbol=symbol, side=side, quantity=Decimal(quantity), margin_mode=mode)
-
-
-ONE_WAY = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10"))
-HEDGED = (_held(BTC, Side.LONG, "0.5"), _held(BTC, Side.SHORT, "0.2"), _held(ETH, Side.SHORT, "10"))
-MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.ISOLATED))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One kind of account at one venue; its positions are named by pair.
-
-    `carries_ids`: the venue's orders carry our client ids.
-    """
-
-    broker: str
-    mode: str
-    positions: tuple[OpeningPosition, ...] = ONE_WAY
-    hedge: bool = False
-    margin_mode: MarginMode = MarginMode.CROSS
-    balance: Decimal = Decimal(20_000)
-    carries_ids: bool = True
-
-    @property
-    def venue(self) -> SandboxVenue:
-        """Where it is."""
-        return VENUES[self.broker]
-
-    @property
-    def pool(self) -> MarginPool:
-        """What backs cross positions."""
-        return self.venue.pools[self.mode]
-
-    def account(self) -> AccountSpec:
-        """Return the account as the engine has it."""
-        listed_as, currency = self.venue.listed_as, self.venue.currency
-        positions = tuple(replace(held, symbol=listed_as(held.symbol)) for held in self.positions)
-        return AccountSpec(
-            name="desk",
-            api_key=KEY,
-            secret=SECRET,
-            password=PASSWORD,
-            wallets={currency: OpeningWallet(balance=self.balance)},
-            funding={currency: Decimal(5_000)},
-            margin_pool=self.pool,
-            position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
-            margin_mode=self.margin_mode,
-            margin_modes={
-                held.symbol: held.margin_mode for held in positions if held.margin_mode is not None
-            },
-            positions=positions,
-            permissions=Permissions(can_withdraw=False),
-        )
-
-
-CASES = {
-    "binance-single-asset": Case(broker="binance", mode="single_asset"),
-    "binance-single-asset-isolated": Case(broker="binance", mode="single_asset", positions=MIXED),
-    "binance-multi-assets-hedge": Case(broker="binance", mode="multi_assets", positions=HEDGED, hedge=True),
-    "bybit-cross": Case(broker="bybit", mode="cross"),
-    "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
-    "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),
-    "okx-futures": Case(broker="okx", mode="futures"),
-    "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
-    "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
-    "okx-portfolio": Case(broker="okx", mode="portfolio"),
-    "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
-    "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
-    "cryptocom": Case(broker="cryptocom", mode="smart_cross", carries_ids=False),
-    "cryptocom-isolated": Case(broker="cryptocom", mode="smart_cross", carries_ids=False, positions=MIXED),
-}
 
 _ids = itertools.count(1)
 
@@ -244,9 +156,20 @@ class Station:
             "notional": row.notional,
             "unrealized_pnl": row.unrealized_pnl,
         }
-        if self.case.mode != "portfolio":  # there margins are the account's, and no position has its own
+        if not self.case.states_margins:
+            truth |= self._shared_margins(row)
+        elif self.case.mode != "portfolio":  # there margins are the account's, and no position has its own
             truth |= {"initial_margin": self._margin_of(row), "maintenance_margin": row.maintenance_margin}
         return truth
+
+    def _shared_margins(self, row: PositionFigures) -> dict[str, Decimal]:
+        """Return a position's share of what its pool requires, without what a haircut of collateral does."""
+        figures = self.engine.figures(self.account)
+        pool = figures.pool(row.pool)
+        share = row.notional / sum(p.notional for p in figures.positions if p.pool == row.pool)
+        initial = pool.initial_margin - pool.haircut_margin
+        maintenance = pool.maintenance_margin * initial / pool.initial_margin
+        return {"initial_margin": share * initial, "maintenance_margin": share * maintenance}
 
     def _margin_of(self, row: PositionFigures) -> Decimal:
         """Return what ties a position down: at OKX an isolated one keeps what it was given."""

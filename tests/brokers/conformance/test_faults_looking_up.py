@@ -23,6 +23,10 @@ HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultK
 TOLD = {FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.OUTSIDER_TRADES}
 """Faults under which everything asked for must still come."""
 
+FEWEST = {"krakenfutures": 5}
+"""How many different calls the look-ups make at least, where it is not six: Kraken Futures tells its time in
+the list of open orders, and has no transfers to be found again."""
+
 MOVED, OWN_TRANSFER, NO_TRANSFER = Decimal(100), "0" * 31 + "a", "0" * 31 + "b"
 NO_ORDER = "e" * 32
 
@@ -60,9 +64,10 @@ async def everything(station: Station, known: Known) -> dict[str, Any]:
         "orders": broker.fetch_open_orders(),
         "order": broker.find_order(known.order.client_order_id, symbol),
         "no order": broker.find_order(NO_ORDER, symbol),
-        "permissions": broker.fetch_permissions(),
         "clock": broker.measure_clock(),
     }
+    if broker.capabilities.key_permissions:
+        asked["permissions"] = broker.fetch_permissions()
     if broker.capabilities.transfer_in:
         asked |= {
             "transfer": broker.find_transfer(OWN_TRANSFER, currency, MOVED, known.since),
@@ -109,7 +114,7 @@ async def test_a_look_up_under_a_fault_claims_nothing_that_is_not_so(
         check_transfer(found["transfer"])
     assert {found[name] for name in ({"no order", "no transfer"} & found.keys()) - failed} <= {None}
     assert "funds" not in found.keys() - failed or found["funds"] == 5000 - MOVED
-    assert "permissions" in failed or found["permissions"].can_withdraw is not True
+    assert "permissions" not in found.keys() - failed or found["permissions"].can_withdraw is not True
     if "clock" not in failed:
         ahead = found["clock"].offset_ms - settled.server.faults.skew_ms()
         assert ahead == pytest.approx(7000, abs=500)
@@ -118,10 +123,10 @@ async def test_a_look_up_under_a_fault_claims_nothing_that_is_not_so(
     if kind in HOPELESS:
         assert failed >= found.keys() - {"clock"}, found
     if kind in TOLD:
-        assert not failed - {"clock"}, found
+        assert failed - {"clock"} == (set() if settled.case.carries_ids else {"no order"}), found
 
 
-@pytest.mark.parametrize("case", ["binance-single-asset", "bybit-cross", "okx-futures"], indirect=True)
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
 @pytest.mark.parametrize("damage", [FaultKind.NAN, FaultKind.MISSING_FIELD])
 async def test_no_answer_escapes_the_damage_that_it_is_tested_with(
     settled: Station, known: Known, damage: FaultKind, monkeypatch: pytest.MonkeyPatch
@@ -138,9 +143,10 @@ async def test_no_answer_escapes_the_damage_that_it_is_tested_with(
     monkeypatch.setattr(settled.server.wire, "deform", watched)
     settled.trouble(damage)
     found = await everything(settled, known)
-    assert len(asked) >= 6
+    assert len(asked) >= FEWEST.get(settled.case.broker, 6)
     assert asked - spoilt <= {"/v5/order/history"}, "asked only of what is not there"
-    needed = ["transfer", "funds", "clock"] + ["orders", "order"] * (damage is FaultKind.NAN)
+    needed = ["transfer", "funds"] * settled.broker.capabilities.transfer_in
+    needed += ["clock"] * settled.case.tells_time + ["orders", "order"] * (damage is FaultKind.NAN)
     assert [name for name in needed if not isinstance(found[name], BrokerError)] == []
-    said = found["permissions"]
-    assert isinstance(said, BrokerError) or said.can_withdraw is None, "what is not said is not denied"
+    said = found.get("permissions")
+    assert said is None or isinstance(said, BrokerError) or said.can_withdraw is None, "not said, not denied"

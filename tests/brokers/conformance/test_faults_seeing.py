@@ -20,7 +20,7 @@ PARTS = {
     "cryptocom": [
         "/exchange/v1/private/user-balance",
         "/exchange/v1/private/get-positions",
-        "/exchange/v1/public/get-valuations",
+        "/exchange/v1/public/get-tickers",
         "/",
     ],
     "krakenfutures": [

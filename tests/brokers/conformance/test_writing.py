@@ -273,7 +273,7 @@ async def test_many_orders_are_found_and_cancelled_over_all_pages_and_batches(st
     orders = await station.broker.fetch_open_orders()
     assert len({order.order_id for order in orders}) == 60
     reports = await station.broker.cancel_orders(orders)
-    assert {report.verdict for report in reports} == {Verdict.ACCEPTED}
+    assert {(report.verdict, report.message) for report in reports} == {(Verdict.ACCEPTED, None)}
     assert station.engine.open_orders(station.account) == ()
 
 

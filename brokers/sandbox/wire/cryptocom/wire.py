@@ -1,20 +1,16 @@
 """Crypto.com Exchange's REST v1 over the engine."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any, ClassVar
 
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
+from brokers.sandbox.wire.cryptocom.deform import deform
 from brokers.sandbox.wire.cryptocom.envelope import ROOT, failure
 from brokers.sandbox.wire.cryptocom.gate import Gate
 from brokers.sandbox.wire.cryptocom.market import Market
 from brokers.sandbox.wire.cryptocom.statement import Statement
 from brokers.sandbox.wire.cryptocom.trade import Trade
-
-BACK_MS = 600_000
-TIMES = frozenset({"t", "update_timestamp_ms", "update_time", "create_time"})
-EQUITY_FIELDS = ("total_margin_balance", "total_cash_balance", "total_collateral_value")
 
 REFUSALS = {
     "not_found": "40002",
@@ -90,45 +86,4 @@ class CryptocomWire(Wire):
 
     def deform(self, kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
         """Return a successful payload with one fault in it."""
-        name = path.removeprefix(ROOT)
-        spoilt = deepcopy(payload)
-        if kind == "stale_timestamp":
-            return _put_back(spoilt)
-        if name == "private/get-positions":
-            return _spoil_positions(kind, spoilt)
-        if name == "private/user-balance":
-            for row in spoilt["result"]["data"]:
-                _spoil_balance(kind, row)
-        return spoilt
-
-
-def _spoil_positions(kind: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-    if kind == "empty_positions":
-        payload["result"]["data"] = []
-    for row in payload["result"]["data"]:
-        if kind == "nan":
-            row["open_position_pnl"] = "NaN"
-        elif kind == "missing_field":
-            del row["open_position_pnl"]
-    return payload
-
-
-def _spoil_balance(kind: str, row: dict[str, Any]) -> None:
-    if kind == "zero_equity":
-        row |= dict.fromkeys(EQUITY_FIELDS, "0.00000000")
-    elif kind == "nan":
-        row["total_maintenance_margin"] = "NaN"
-    elif kind == "missing_field":
-        del row["total_maintenance_margin"]
-
-
-def _put_back(part: Any) -> Any:  # noqa: ANN401 - raw JSON
-    """Set every time in a payload ten minutes back."""
-    if isinstance(part, list):
-        return [_put_back(member) for member in part]
-    if not isinstance(part, dict):
-        return part
-    return {
-        name: value - BACK_MS if name in TIMES and isinstance(value, int) else _put_back(value)
-        for name, value in part.items()
-    }
+        return deform(kind, path, payload)

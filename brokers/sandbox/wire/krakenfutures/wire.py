@@ -1,20 +1,18 @@
 """Kraken Futures' REST over the engine."""
 
 from collections.abc import Sequence
-from copy import deepcopy
-from datetime import datetime
 from typing import Any, ClassVar
 
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
-from brokers.sandbox.wire.krakenfutures.account import FLEX, Statement
-from brokers.sandbox.wire.krakenfutures.envelope import failure, iso, success
+from brokers.sandbox.wire.krakenfutures.account import Statement
+from brokers.sandbox.wire.krakenfutures.deform import deform
+from brokers.sandbox.wire.krakenfutures.envelope import failure, success
 from brokers.sandbox.wire.krakenfutures.gate import Gate
 from brokers.sandbox.wire.krakenfutures.market import Market
 from brokers.sandbox.wire.krakenfutures.order_rows import OrderDesk
 from brokers.sandbox.wire.krakenfutures.trade import Trade
 
-BACK_MS = 600_000
 TRADING, HISTORY = "/derivatives/api/v3/", "/api/history/v2/"
 KEY_CHECK = "/api/auth/v1/api-keys/v3/check"
 
@@ -122,50 +120,5 @@ class KrakenFuturesWire(Wire):
         return failure(errors[kind], self.now_ms)
 
     def deform(self, kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-        """Return a successful payload with one fault in it.
-
-        A field that is missing from the positions is the list itself: Kraken has answered so.
-        """
-        spoilt = deepcopy(payload)
-        if kind == "stale_timestamp":
-            return _put_back(spoilt)
-        if path == f"{TRADING}openpositions":
-            _spoil_positions(kind, spoilt)
-        elif path == f"{TRADING}accounts":
-            _spoil_wallets(kind, spoilt["accounts"])
-        return spoilt
-
-
-def _spoil_positions(kind: str, payload: dict[str, Any]) -> None:
-    if kind == "empty_positions":
-        payload["openPositions"] = []
-    elif kind == "missing_field":
-        del payload["openPositions"]
-    elif kind == "nan":
-        for row in payload["openPositions"]:
-            row["size"] = "NaN"
-
-
-def _spoil_wallets(kind: str, wallets: dict[str, Any]) -> None:
-    flex = wallets[FLEX]
-    margined = [wallet for wallet in wallets.values() if wallet["type"] == "marginAccount"]
-    if kind == "zero_equity":
-        flex |= {"marginEquity": 0.0, "availableMargin": 0.0, "portfolioValue": 0.0}
-        for wallet in margined:
-            wallet["auxiliary"] |= {"pv": 0.0, "af": 0.0}
-    elif kind == "nan":
-        flex["maintenanceMargin"] = "NaN"
-        for wallet in margined:
-            wallet["marginRequirements"]["mm"] = "NaN"
-    elif kind == "missing_field":
-        del flex["maintenanceMargin"]
-        for wallet in margined:
-            del wallet["marginRequirements"]["mm"]
-
-
-def _put_back(payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-    """Set the answer's own time ten minutes back."""
-    if isinstance(payload, dict) and "serverTime" in payload:
-        moment = datetime.fromisoformat(payload["serverTime"])
-        payload["serverTime"] = iso(round(moment.timestamp() * 1000) - BACK_MS)
-    return payload
+        """Return a successful payload with one fault in it."""
+        return deform(kind, path, payload)

@@ -4,13 +4,12 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from brokers.answers import ForeignAnswer, Reply
 from brokers.ccxt_broker import CcxtBroker
-from brokers.errors import BrokerError, MalformedAnswer, NotSupported, RequestRefused, Unauthorized
+from brokers.errors import MalformedAnswer, NotSupported, RequestRefused, Unauthorized
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Symbol
 from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
@@ -38,9 +37,7 @@ from brokers.venues.kraken.futures.profile import (
     ORDERS_STATUS,
 )
 from brokers.venues.kraken.futures.snapshot import RawSnapshot, account_mode, newest_time, read_snapshot
-
-AHEAD = timedelta(seconds=2)
-"""No answer comes from the future: a time this far ahead of ours means that our clock is wrong."""
+from brokers.witness import ClockWitness
 
 _log = logging.getLogger("margind.brokers")
 
@@ -65,6 +62,10 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         set_leverage=False,
     )
 
+    def __init__(self, spec: BrokerSpec) -> None:
+        super().__init__(spec)
+        self._witness = ClockWitness(self.transport)
+
     # ------------------------------------------------------------------ reading
 
     async def load_markets(self, read: Read) -> Mapping[Symbol, MarketRules]:
@@ -82,7 +83,7 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         return keys.UNKNOWN if answer is None else keys.read_permissions(answer)
 
     async def gather(self, read: Read) -> RawSnapshot:
-        """Read wallets, positions and prices; the clock is measured again when they come from the future.
+        """Read wallets, positions and prices; the clock is measured again when their times do not fit it.
 
         Kraken signs no time and so never refuses ours: its own times are the only way to notice.
         """
@@ -92,12 +93,7 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
             _ask(read, "publicGetTickers"),
         )
         raw = RawSnapshot(accounts=accounts, positions=positions, tickers=tickers)
-        newest = newest_time(raw)
-        if newest is not None and newest - self.transport.venue_now() > AHEAD:
-            try:
-                await self.transport.measure_clock()
-            except BrokerError as error:
-                _log.warning("%s: the clock is behind the venue's: %s", self.account_id, error)
+        await self._witness.hear(newest_time(raw))
         return raw
 
     def parse_snapshot(self, raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot:

@@ -17,6 +17,7 @@ from brokers.venues.kraken.futures.envelope import EXECUTION, events_of
 SIDES = {"buy": OrderSide.BUY, "sell": OrderSide.SELL}
 
 ACTIVE_TYPES = frozenset({"lmt", "limit", "post", "ioc", "mkt", "fok"})
+FLAGS = frozenset({"true", "false"})
 
 STATES: Mapping[str, OrderState] = MappingProxyType(
     {
@@ -100,12 +101,16 @@ def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
     """Read a row of `openorders`: resting and trigger orders stand in one list.
 
     Raises:
-        MalformedAnswer: it names no order, contract or side.
+        MalformedAnswer: it names no order, contract or side; or it waits for a price, and is the owner's
+            protection or not by a flag that is missing.
         NumberError: a figure is damaged.
     """
     kind = _text(row, "orderType")
     stop = decimal_or_none(row.get("stopPrice"))
     resting = kind.lower() in ACTIVE_TYPES and stop is None
+    flag = str(row.get("reduceOnly")).lower()
+    if not resting and flag not in FLAGS:
+        raise MalformedAnswer("a trigger order without reduceOnly")
     price = decimal_or_none(row.get("limitPrice"))
     left = decimal_or_none(row.get("unfilledSize"))
     return OpenOrder(
@@ -115,7 +120,7 @@ def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
         side=_side(row),
         quantity=decimal_or_none(row.get("size")) if left is None else left,
         price=price if price is not None else stop,
-        reduce_only=row.get("reduceOnly") is True,
+        reduce_only=flag == "true",
         book=OrderBook.ACTIVE if resting else OrderBook.TRIGGER,
         kind=kind,
     )

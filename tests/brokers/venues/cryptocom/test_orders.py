@@ -102,7 +102,8 @@ def test_a_resting_limit_is_read_with_what_is_left(row: Callable[..., Row]) -> N
         ({"instrument_name": "BTCUSD-PERP"}, False),
         ({"isolation_id": "7"}, False),
         ({"quantity": "9", "exec_inst": ["REDUCE_ONLY"]}, True),
-        ({"quantity": None}, False),
+        ({"quantity": None, "side": "BUY"}, False),
+        ({"quantity": None, "exec_inst": ["REDUCE_ONLY"]}, True),
     ],
 )
 def test_a_stop_against_a_position_of_its_size_protects_it(
@@ -120,6 +121,13 @@ def test_a_stop_against_a_position_of_its_size_protects_it(
     order = read_open_order(row(**{**stop, **change}), LONG, advanced=True)
     assert order.is_protective is protective
     assert order.kind.startswith("advanced ")
+
+
+def test_a_stop_against_a_position_without_its_size_is_neither_protection_nor_not(
+    row: Callable[..., Row],
+) -> None:
+    with pytest.raises(MalformedAnswer):
+        read_open_order(row(order_type="STOP_LOSS", ref_price="60.0", quantity=None), LONG, advanced=True)
 
 
 def test_a_trigger_is_priced_by_its_trigger(row: Callable[..., Row]) -> None:

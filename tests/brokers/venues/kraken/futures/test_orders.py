@@ -236,7 +236,8 @@ def open_row(**changes: object) -> Row:
         ({"orderType": "stop", "stopPrice": 1000.0, "reduceOnly": True}, OrderBook.TRIGGER, True),
         ({"orderType": "take_profit", "stopPrice": 1880.4, "reduceOnly": True}, OrderBook.TRIGGER, True),
         ({"orderType": "trailing_stop", "reduceOnly": True}, OrderBook.TRIGGER, True),
-        ({"reduceOnly": "true", "orderType": "stop"}, OrderBook.TRIGGER, False),
+        ({"reduceOnly": "true", "orderType": "stop"}, OrderBook.TRIGGER, True),
+        ({"reduceOnly": None}, OrderBook.ACTIVE, False),
     ],
 )
 def test_stops_that_only_reduce_are_the_owners_protection(
@@ -249,6 +250,12 @@ def test_stops_that_only_reduce_are_the_owners_protection(
 def test_a_stop_without_a_size_closes_the_position() -> None:
     order = read_open_order(open_row(orderType="stop", stopPrice=1.5, limitPrice=None, unfilledSize=None))
     assert (order.quantity, order.price) == (None, D("1.5"))
+
+
+@pytest.mark.parametrize("flag", [None, "", "NaN"])
+def test_a_stop_whose_flag_is_missing_is_neither_protection_nor_not(flag: object) -> None:
+    with pytest.raises(MalformedAnswer):
+        read_open_order(open_row(orderType="stop", stopPrice=1000.0, reduceOnly=flag))
 
 
 @pytest.mark.parametrize("name", ["order_id", "symbol", "side", "orderType"])

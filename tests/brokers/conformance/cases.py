@@ -1,0 +1,99 @@
+"""The kinds of accounts that every adapter is held against, and where venues differ in what they can tell."""
+
+from base64 import b64encode
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from brokers.models import MarginMode, PositionMode, Side
+from brokers.sandbox.spec import AccountSpec, MarginPool, OpeningPosition, OpeningWallet, Permissions
+from brokers.sandbox.venues import VENUES, SandboxVenue
+
+KEY, PASSWORD = "conformance-key-0001", "conformance-pass"
+SECRET = b64encode(b"conformance-secret-0001").decode()  # Kraken's secrets are base64, the others any text
+BTC, ETH = "BTC-USDT", "ETH-USDT"
+
+
+def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None) -> OpeningPosition:
+    return OpeningPosition(symbol=symbol, side=side, quantity=Decimal(quantity), margin_mode=mode)
+
+
+ONE_WAY = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10"))
+HEDGED = (_held(BTC, Side.LONG, "0.5"), _held(BTC, Side.SHORT, "0.2"), _held(ETH, Side.SHORT, "10"))
+MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.ISOLATED))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One kind of account at one venue; its positions are named by pair.
+
+    `carries_ids`: the venue's orders carry our client ids; where they do not, that one was never sent
+    cannot be told from an order of somebody else.
+    `tells_time`: an answer's payload holds the venue's time, which its date can be held against; else the
+    date is all there is.
+    `states_margins`: the venue states or schedules what each position requires; else it states that of all
+    positions and orders together, and a position's is its share by notional.
+    """
+
+    broker: str
+    mode: str
+    positions: tuple[OpeningPosition, ...] = ONE_WAY
+    hedge: bool = False
+    margin_mode: MarginMode = MarginMode.CROSS
+    balance: Decimal = Decimal(20_000)
+    carries_ids: bool = True
+    tells_time: bool = True
+    states_margins: bool = True
+
+    @property
+    def venue(self) -> SandboxVenue:
+        """Where it is."""
+        return VENUES[self.broker]
+
+    @property
+    def pool(self) -> MarginPool:
+        """What backs cross positions."""
+        return self.venue.pools[self.mode]
+
+    def account(self) -> AccountSpec:
+        """Return the account as the engine has it."""
+        listed_as, currency = self.venue.listed_as, self.venue.currency
+        positions = tuple(replace(held, symbol=listed_as(held.symbol)) for held in self.positions)
+        return AccountSpec(
+            name="desk",
+            api_key=KEY,
+            secret=SECRET,
+            password=PASSWORD,
+            wallets={currency: OpeningWallet(balance=self.balance)},
+            funding={currency: Decimal(5_000)},
+            margin_pool=self.pool,
+            position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
+            margin_mode=self.margin_mode,
+            margin_modes={
+                held.symbol: held.margin_mode for held in positions if held.margin_mode is not None
+            },
+            positions=positions,
+            permissions=Permissions(can_withdraw=False),
+        )
+
+
+CRYPTOCOM = Case(
+    broker="cryptocom", mode="smart_cross", carries_ids=False, tells_time=False, states_margins=False
+)
+"""close-position takes no id, there is no time call, and rows of get-positions state no margins."""
+
+CASES = {
+    "binance-single-asset": Case(broker="binance", mode="single_asset"),
+    "binance-single-asset-isolated": Case(broker="binance", mode="single_asset", positions=MIXED),
+    "binance-multi-assets-hedge": Case(broker="binance", mode="multi_assets", positions=HEDGED, hedge=True),
+    "bybit-cross": Case(broker="bybit", mode="cross"),
+    "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
+    "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),
+    "okx-futures": Case(broker="okx", mode="futures"),
+    "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
+    "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
+    "okx-portfolio": Case(broker="okx", mode="portfolio"),
+    "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
+    "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
+    "cryptocom": CRYPTOCOM,
+    "cryptocom-isolated": replace(CRYPTOCOM, positions=MIXED),
+}
