@@ -95,6 +95,7 @@ async def test_a_clock_that_jumps_is_measured_again_by_the_next_read(station: St
     offset = station.broker.transport.clock_offset
     assert offset.offset_ms == pytest.approx(97_000, abs=500)
     station.server.faults.clear()
+    station.server.faults.set(Fault(kind=FaultKind.CLOCK_SKEW, ms=45_000))
     assert (await station.snapshot()).positions
     now = station.broker.venue_now().timestamp() * 1000
     assert now == pytest.approx(station.venue_ms, abs=500)

@@ -35,6 +35,8 @@ VITALS: Mapping[str, Vital] = MappingProxyType(
 
 def deform(kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
     """Return a successful `payload` of `path` with the fault `kind` in it; see `Wire.deform`."""
+    if payload.get("code") != 0:
+        return payload
     name = path.removeprefix(ROOT)
     spoilt = deepcopy(payload)
     if kind == "stale_timestamp":

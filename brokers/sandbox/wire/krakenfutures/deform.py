@@ -11,31 +11,29 @@ from brokers.sandbox.wire.krakenfutures.envelope import iso
 from brokers.sandbox.wire.vitals import Vital
 
 TRADING = "/derivatives/api/v3/"
-POSITIONS, WALLETS = f"{TRADING}openpositions", f"{TRADING}accounts"
+POSITIONS, WALLETS, ORDERS = (f"{TRADING}{name}" for name in ("openpositions", "accounts", "openorders"))
 BACK_MS = 600_000
 
 _PRECISION = ("contractValueTradePrecision",)
-_TIME = Vital(damaged=("serverTime",), missing=("serverTime",))
+_ORDER = Vital(damaged=("unfilledSize",), missing=("reduceOnly", "unfilledSize"))
+"""Of every open order: resting and trigger orders stand in one list, in any order."""
 
-VITALS: Mapping[str, tuple[Vital, ...]] = MappingProxyType(
+VITALS: Mapping[str, Vital] = MappingProxyType(
     {
-        f"{TRADING}instruments": (Vital(at=("instruments",), damaged=_PRECISION, missing=_PRECISION),),
-        f"{TRADING}tickers": (Vital(at=("tickers",), damaged=("markPrice",), missing=("markPrice",)),),
-        f"{TRADING}openorders": (
-            _TIME,
-            Vital(at=("openOrders",), damaged=("unfilledSize",), missing=("reduceOnly", "unfilledSize")),
+        f"{TRADING}instruments": Vital(at=("instruments",), damaged=_PRECISION, missing=_PRECISION),
+        f"{TRADING}tickers": Vital(at=("tickers",), damaged=("markPrice",), missing=("markPrice",)),
+        ORDERS: Vital(damaged=("serverTime",), missing=("serverTime",)),
+        f"{TRADING}orders/status": Vital(
+            at=("orders", "order"), damaged=("filled",), missing=("cliOrdId", "filled")
         ),
-        f"{TRADING}orders/status": (
-            Vital(at=("orders", "order"), damaged=("filled",), missing=("cliOrdId", "filled")),
-        ),
-        f"{TRADING}fills": (Vital(at=("fills",), damaged=("size", "price"), missing=("size",)),),
-        "/api/history/v2/orders": (Vital(damaged=("elements",), missing=("elements",)),),
-        "/api/auth/v1/api-keys/v3/check": (
-            Vital(at=("permissions",), damaged=("general", "transfer"), missing=("general", "transfer")),
+        f"{TRADING}fills": Vital(at=("fills",), damaged=("size", "price"), missing=("size",)),
+        "/api/history/v2/orders": Vital(damaged=("elements",), missing=("elements",)),
+        "/api/auth/v1/api-keys/v3/check": Vital(
+            at=("permissions",), damaged=("general", "transfer"), missing=("general", "transfer")
         ),
     }
 )
-"""What each answer cannot do without, beside the figures of wallets and positions."""
+"""What each answer cannot do without, beside wallets, positions and the rows of open orders."""
 
 
 def deform(kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
@@ -47,8 +45,11 @@ def deform(kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSO
         _spoil_positions(kind, spoilt)
     elif path == WALLETS:
         _spoil_wallets(kind, spoilt["accounts"])
-    for vital in VITALS.get(path, ()):
-        vital.spoil(kind, spoilt)
+    elif path == ORDERS:
+        for row in spoilt["openOrders"]:
+            _ORDER.spoil(kind, row)
+    if path in VITALS:
+        VITALS[path].spoil(kind, spoilt)
     return spoilt
 
 
