@@ -33,7 +33,7 @@ class ClockWitness:
     async def hear(self, newest: datetime | None) -> None:
         """Compare the latest time of a picture's answers, `None` if none tells one, with the clock in use."""
         off = self._off(newest)
-        if not off or (off < timedelta(0) and boot_seconds() < self._again_at):
+        if not off or boot_seconds() < self._again_at:
             return
         try:
             await self._transport.measure_clock(disproved=off > timedelta(0))

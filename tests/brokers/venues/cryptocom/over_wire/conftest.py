@@ -116,6 +116,7 @@ async def open_desk() -> AsyncIterator[Open]:
             wallets: Mapping[str, str] | None = None,
             lag_ms: int = 0,
             ahead_ms: int = 0,
+            tick_ms: int = 250,
             instead: Mapping[str, WireAnswer] | None = None,
             connect: bool = True,
         ) -> Desk:
@@ -138,6 +139,7 @@ async def open_desk() -> AsyncIterator[Open]:
                     rules=played.rules,
                     scenario=calm(noise=0.0),
                     start_ms=round(time.time() * 1000) + ahead_ms,
+                    tick_ms=tick_ms,
                 )
             )
             wire = Observed(engine, lag_ms=lag_ms, instead=instead)

@@ -58,7 +58,8 @@ async def test_what_a_limit_does_not_fill_at_once_does_not_stay(desk: Desk) -> N
     assert desk.held() == Decimal("0.5")
 
 
-async def test_a_partly_filled_limit_says_how_much_and_ends(desk: Desk) -> None:
+async def test_a_partly_filled_limit_says_how_much_and_ends(open_desk: Open) -> None:
+    desk = await open_desk(tick_ms=60_000)  # nothing takes the rest before it is cancelled
     desk.server.faults.set(Fault(kind=FaultKind.PARTIAL_FILL, count=1, fraction=Decimal("0.4")))
     order = desk.closing(await desk.position(), "0.1", limit_price=Decimal("59000.0"))
     report = await desk.broker.submit(order)
