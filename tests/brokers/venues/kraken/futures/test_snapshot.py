@@ -374,6 +374,9 @@ def test_the_oldest_answer_dates_the_picture(see: See, flex: Make) -> None:
     old = success(accounts={"flex": flex()}) | {"serverTime": "2025-11-17T00:24:37.524Z"}
     snapshot = see(position(), accounts=old)
     assert (snapshot.fetched_at - snapshot.as_of).total_seconds() == 600.476
+    assert codes(snapshot) == [FindingCode.INCONSISTENT], "a stale copy among fresh answers"
+    slow = success(accounts={"flex": flex()}) | {"serverTime": "2025-11-17T00:34:32.600Z"}
+    assert see(position(), accounts=slow).findings == ()
     undated = success(accounts={"flex": flex()})
     del undated["serverTime"]
     assert codes(see(position(), accounts=undated)) == [FindingCode.TIME_MISSING]
