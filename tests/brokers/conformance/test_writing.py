@@ -31,6 +31,7 @@ GUARDED = [
     "okx-multi-currency-hedge",
     "kraken-futures",
     "kraken-futures-isolated",
+    "kraken-futures-inverse",
 ]
 """Where the venue itself keeps an order from opening. OKX documents `reduceOnly` for futures and multi-
 currency mode only; in portfolio mode nothing but the order's size, from a fresh picture, does it."""
@@ -293,10 +294,10 @@ async def refuses_unasked(station: Station, call: Coroutine[Any, Any, Any]) -> N
 
 
 async def test_leverage_is_set_and_setting_it_again_is_no_error(station: Station) -> None:
-    symbol = station.symbol("SOL-USDT")
     if not station.broker.capabilities.set_leverage:
-        await refuses_unasked(station, station.broker.set_leverage(symbol, Decimal(7)))
+        await refuses_unasked(station, station.broker.set_leverage(station.symbol(BTC), Decimal(7)))
         return
+    symbol = station.symbol("SOL-USDT")
     await station.broker.set_leverage(symbol, Decimal(7))
     leg = Side.LONG if station.case.hedge else None
     assert station.engine.leverage(station.account, station.listed("SOL-USDT"), leg) == 7
