@@ -87,7 +87,7 @@ async def test_an_immediate_limit_away_from_the_market_ends_unfilled(station: St
     order = station.reduce(position, position.quantity, price=price)
     report = await station.broker.submit(order)
     if report.verdict is Verdict.REJECTED:  # a venue may say so at once
-        assert report.code == "iocWouldNotExecute"
+        assert (report.state, report.filled, report.code) == (OrderState.CANCELLED, 0, "iocWouldNotExecute")
         assert station.exposure() == before
         return
     assert report.verdict is Verdict.ACCEPTED
