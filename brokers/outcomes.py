@@ -32,6 +32,8 @@ class OutcomeTable:
             confirm it.
         despite_status: Codes that the venue documents with a status of 5xx: its own engine gave them, so
             there the code is the proof and the status is none against it.
+        unfilled: Codes of rejected orders that only say that nothing in the book was within their price: such
+            an order is over as one that was cancelled without a fill.
     """
 
     rejected: Mapping[str, str]
@@ -39,6 +41,7 @@ class OutcomeTable:
     exists: frozenset[str] = frozenset()
     benign: Mapping[Write, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     despite_status: frozenset[str] = frozenset()
+    unfilled: frozenset[str] = frozenset()
 
     def verdict_of(self, write: Write, code: str | None) -> Verdict:
         """Say what a refusal with `code` proves."""
@@ -231,6 +234,7 @@ KRAKEN_FUTURES = OutcomeTable(
         }
     ),
     exists=frozenset({"clientOrderIdAlreadyExist"}),
+    unfilled=frozenset({"iocWouldNotExecute"}),
     benign=MappingProxyType(
         {
             Write.ORDER: MappingProxyType({"wouldNotReducePosition": _REDUCE}),

@@ -56,7 +56,7 @@ NO_PARAMS: Mapping[str, object] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A documented call that ccxt does not list: `path` below a `section` of its `api`, signed as others."""
+    """A documented call that ccxt does not list: `path` below a `section` of its `api`, signed alike."""
 
     path: str
     section: tuple[str, ...]

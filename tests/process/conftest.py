@@ -191,13 +191,10 @@ class Venue:
 
     def position(self, account: str, asset: str = "BTC") -> Decimal:
         """Return what the account holds of an asset, negative when short, legs netted."""
+        names = (f"{asset}-", KRAKEN_NAMES[f"{asset}-USDT"])
+        own = [row for row in self.truth(account)["positions"] if row["symbol"].startswith(names)]
         return sum(
-            (
-                Decimal(row["quantity"]) * (1 if row["side"] == "long" else -1)
-                for row in self.truth(account)["positions"]
-                if row["symbol"].startswith(f"{asset}-") or row["symbol"] == KRAKEN_NAMES[f"{asset}-USDT"]
-            ),
-            Decimal(0),
+            (Decimal(row["quantity"]) * (1 if row["side"] == "long" else -1) for row in own), Decimal(0)
         )
 
     def history(self, kind: str | None = None, account: str | None = None) -> list[Line]:

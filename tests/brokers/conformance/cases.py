@@ -1,7 +1,8 @@
 """The kinds of accounts that every adapter is held against, and where venues differ in what they can tell."""
 
 from base64 import b64encode
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from brokers.models import MarginMode, PositionMode, Side
@@ -19,6 +20,7 @@ def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None
 
 ONE_WAY = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10"))
 HEDGED = (_held(BTC, Side.LONG, "0.5"), _held(BTC, Side.SHORT, "0.2"), _held(ETH, Side.SHORT, "10"))
+DOLLARS = (_held(BTC, Side.LONG, "30000"), _held(ETH, Side.SHORT, "30000"))
 MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.ISOLATED))
 
 
@@ -39,7 +41,10 @@ class Case:
     positions: tuple[OpeningPosition, ...] = ONE_WAY
     hedge: bool = False
     margin_mode: MarginMode = MarginMode.CROSS
-    balance: Decimal = Decimal(20_000)
+    wallets: Mapping[str, str] = field(default_factory=dict)
+    """Currency -> balance; by default 20,000 of what the venue's contracts settle in."""
+    inverse: bool = False
+    """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
     carries_ids: bool = True
     tells_time: bool = True
     states_margins: bool = True
@@ -54,16 +59,26 @@ class Case:
         """What backs cross positions."""
         return self.venue.pools[self.mode]
 
+    def listed(self, pair: str) -> str:
+        """Return the engine's contract of a pair."""
+        return self.venue.listed_as(pair.replace("USDT", "USD") if self.inverse else pair)
+
+    def pair_of(self, name: str) -> str:
+        """Return the pair that the engine's contract stands for."""
+        pair = self.venue.pair_of(name)
+        return f"{pair}T" if self.inverse and pair.endswith("-USD") else pair
+
     def account(self) -> AccountSpec:
         """Return the account as the engine has it."""
-        listed_as, currency = self.venue.listed_as, self.venue.currency
-        positions = tuple(replace(held, symbol=listed_as(held.symbol)) for held in self.positions)
+        currency = self.venue.currency
+        wallets = self.wallets or {currency: "20000"}
+        positions = tuple(replace(held, symbol=self.listed(held.symbol)) for held in self.positions)
         return AccountSpec(
             name="desk",
             api_key=KEY,
             secret=SECRET,
             password=PASSWORD,
-            wallets={currency: OpeningWallet(balance=self.balance)},
+            wallets={name: OpeningWallet(balance=Decimal(amount)) for name, amount in wallets.items()},
             funding={currency: Decimal(5_000)},
             margin_pool=self.pool,
             position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
@@ -94,6 +109,13 @@ CASES = {
     "okx-portfolio": Case(broker="okx", mode="portfolio"),
     "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
     "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
+    "kraken-futures-inverse": Case(
+        broker="krakenfutures",
+        mode="single_collateral",
+        positions=DOLLARS,
+        wallets={"BTC": "0.3", "ETH": "6"},
+        inverse=True,
+    ),
     "cryptocom": CRYPTOCOM,
     "cryptocom-isolated": replace(CRYPTOCOM, positions=MIXED),
 }

@@ -60,16 +60,17 @@ class Station:
 
     def listed(self, pair: str) -> str:
         """Return the engine's contract of a pair."""
-        return self.case.venue.listed_as(pair)
+        return self.case.listed(pair)
 
     def symbol(self, pair: str) -> Symbol:
         """Return the venue's symbol of a pair."""
         return next(symbol for symbol in self.broker._rulebook.rules if self.pair(symbol) == pair)
 
     def pair(self, symbol: Symbol) -> str:
-        """Return the pair that a venue's symbol trades: its own currency stands for the pair's dollars."""
+        """Return the pair that a venue's symbol stands for: what it settles in is the pair's dollars."""
         rules = self.broker._rulebook.rules[symbol]
-        return f"{rules.base}-{'USDT' if rules.settle == self.case.venue.currency else rules.settle}"
+        settle = rules.base if self.case.inverse else self.case.venue.currency
+        return f"{rules.base}-{'USDT' if rules.settle == settle else rules.settle}"
 
     # --- the engine's truth
 
@@ -82,7 +83,7 @@ class Station:
     def exposure(self) -> dict[tuple[str, Side], Decimal]:
         """Return every position of the engine by pair, in engine units."""
         rows = self.engine.figures(self.account).positions
-        return {(self.case.venue.pair_of(row.symbol), row.side): row.quantity for row in rows}
+        return {(self.case.pair_of(row.symbol), row.side): row.quantity for row in rows}
 
     def orders_of(self, client_id: str) -> list[Order]:
         """Return every order the venue ever took with that client id.
@@ -267,7 +268,7 @@ class Station:
             OrderSpec(
                 symbol=self.listed(pair),
                 side=side,
-                quantity=Decimal(quantity),
+                quantity=Decimal(quantity) * (Decimal(price or trigger or "0") if self.case.inverse else 1),
                 type=OrderType.MARKET if price is None else OrderType.LIMIT,
                 time_in_force=TimeInForce.GTC,
                 price=None if price is None else Decimal(price),

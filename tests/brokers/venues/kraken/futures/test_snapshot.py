@@ -69,6 +69,8 @@ def test_utilization_and_maintenance_of_the_multi_collateral_wallet(see: See) ->
     assert available is not None
     assert round(used / (used + available), 4) == D("0.4774")
     assert round(ratio(unit.maintenance_margin, unit.margin_equity), 4) == D("0.2122")
+    (alone,) = snapshot.positions
+    assert round(ratio(alone.initial_margin, unit.margin_equity), 4) == D("0.4243"), "without its orders"
 
 
 def test_a_wallet_of_several_currencies_without_positions_uses_nothing(see: See) -> None:
@@ -374,6 +376,9 @@ def test_the_oldest_answer_dates_the_picture(see: See, flex: Make) -> None:
     old = success(accounts={"flex": flex()}) | {"serverTime": "2025-11-17T00:24:37.524Z"}
     snapshot = see(position(), accounts=old)
     assert (snapshot.fetched_at - snapshot.as_of).total_seconds() == 600.476
+    assert codes(snapshot) == [FindingCode.INCONSISTENT], "a stale copy among fresh answers"
+    slow = success(accounts={"flex": flex()}) | {"serverTime": "2025-11-17T00:34:32.600Z"}
+    assert see(position(), accounts=slow).findings == ()
     undated = success(accounts={"flex": flex()})
     del undated["serverTime"]
     assert codes(see(position(), accounts=undated)) == [FindingCode.TIME_MISSING]
