@@ -19,7 +19,7 @@ from brokers.errors import (
 )
 from brokers.hooks import Ack, CancelBatch, Read, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, PositionMode, Symbol
-from brokers.numbers import ms_from_time, plain
+from brokers.numbers import plain
 from brokers.orders import (
     CancelReport,
     ClientOrderId,
@@ -34,7 +34,7 @@ from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.reading import Reader, parsing
 from brokers.registry import BrokerSpec
-from brokers.venues.cryptocom.dispatches import CLOCKS_DIFFER, Dispatch, Dispatches
+from brokers.venues.cryptocom.dispatches import Dispatch, Dispatches
 from brokers.venues.cryptocom.envelope import NOT_FOUND, result_of, rows_of
 from brokers.venues.cryptocom.freshness import Freshness
 from brokers.venues.cryptocom.markets import read_instruments
@@ -54,6 +54,8 @@ OPEN_ORDERS = "v1PrivatePostPrivateGetOpenOrders"
 HISTORY = "v1PrivatePostPrivateGetOrderHistory"
 DETAIL = "v1PrivatePostPrivateGetOrderDetail"
 CANCEL = "v1PrivatePostPrivateCancelOrder"
+
+MOST_PAST = "100"
 
 MOST_TICKERS = 5
 """Of more instruments than this the tickers are read all at once."""
@@ -224,7 +226,7 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
         dispatch = self._dispatches.of(client_order_id)
         if dispatch is not None:
             return await self._look_up_sent(read, dispatch)
-        for row in await self._listed(read, symbol, None):
+        for row in await self._listed(read, symbol):
             if row.get("client_oid") == client_order_id:
                 return read_report(row, client_order_id, symbol)
             if not self._dispatches.knows(str(row.get("order_id"))):
@@ -235,7 +237,7 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
         order = dispatch.order
         if dispatch.order_id is not None:
             return await self._detail(read, dispatch, dispatch.order_id)
-        rows = await self._listed(read, order.symbol, dispatch)
+        rows = await self._listed(read, order.symbol)
         row = self._dispatches.recognise(dispatch, rows)
         if row is None:
             return None
@@ -264,15 +266,15 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
             raise MalformedAnswer("private/get-order-detail: the row of another order")
         return read_report(row, order.client_order_id, order.symbol)
 
-    async def _listed(self, read: Read, symbol: Symbol, sent: Dispatch | None) -> list[Mapping[str, Any]]:
-        """Return the instrument's orders, open ones first: what ends in between shows in the later list."""
-        open_rows = rows_of(
-            await read(OPEN_ORDERS, {"instrument_name": str(symbol)}), "private/get-open-orders"
-        )
-        params = {"instrument_name": str(symbol), "limit": "100"}
-        if sent is not None:
-            params["start_time"] = f"{ms_from_time(sent.sent_at - CLOCKS_DIFFER)}000000"
-        return [*open_rows, *rows_of(await read(HISTORY, params), "private/get-order-history")]
+    async def _listed(self, read: Read, symbol: Symbol) -> list[Mapping[str, Any]]:
+        """Return the instrument's orders, open ones first: what ends in between shows in the later list.
+
+        The history is the newest hundred of one day; spans are left to the venue, and moments are compared here.
+        """
+        named = {"instrument_name": str(symbol)}
+        open_rows = rows_of(await read(OPEN_ORDERS, named), "private/get-open-orders")
+        past = await read(HISTORY, {**named, "limit": MOST_PAST})
+        return [*open_rows, *rows_of(past, "private/get-order-history")]
 
     # ------------------------------------------------------------------ cancelling and leverage
 

@@ -12,11 +12,11 @@ from brokers.venues.cryptocom.envelope import read_refusal, rows_of
 NONCE_WINDOW_MS = 60_000
 """Crypto.com refuses a nonce that differs from its clock by more (40102), and knows no other deadline."""
 
-ORDER_TIME_TO_LIVE = timedelta(seconds=10)
+ORDER_TIME_TO_LIVE = timedelta(seconds=6)
 """How long after sending Crypto.com may still accept an order: nonces are dated back to leave no more.
 
-Ten seconds, because the venue's time is read off a header to the second: a shorter rest of the window would
-be at the mercy of our measurement.
+Six seconds, because the venue's time is read off a header to the second: a shorter rest of the window would
+be at the mercy of our measurement, a longer one keeps an account waiting where an answer was lost.
 """
 
 SECOND_MS = 1_000
