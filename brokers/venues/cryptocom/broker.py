@@ -269,7 +269,7 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
     async def _listed(self, read: Read, symbol: Symbol) -> list[Mapping[str, Any]]:
         """Return the instrument's orders, open ones first: what ends in between shows in the later list.
 
-        The history is the newest hundred of one day; spans are left to the venue, and moments are compared here.
+        The history is the newest hundred of a day; which moments count is compared here.
         """
         named = {"instrument_name": str(symbol)}
         open_rows = rows_of(await read(OPEN_ORDERS, named), "private/get-open-orders")
