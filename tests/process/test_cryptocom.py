@@ -1,5 +1,6 @@
 """The real daemon at a venue without client ids, without a deadline and without a word about keys."""
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -89,3 +90,27 @@ def test_an_order_whose_fate_is_unknown_is_found_out_and_not_sent_again(
     assert {intent["state"] for intent in intents} <= ENDED
     filled = [intent for intent in intents if intent["state"] == "filled"]
     assert sum(Decimal(intent["filled"]) for intent in filled) == Decimal("1.6") - held(sandbox)
+
+
+def test_an_order_sent_before_a_crash_is_found_after_it(workshop: Workshop, cryptocom: Line) -> None:
+    sandbox = workshop.sandbox(
+        cryptocom, speed=1
+    )  # at a standstill orders seem to be of this moment for ever
+    config = workshop.configuration(sandbox, changes=WORDS)
+    daemon = workshop.daemon(config)
+    daemon.until(event="cycle", account="cryptocom-a", within=30)
+    venue = sandbox.venue("cryptocom")
+    venue.fault("executed_late", path=CLOSE, count=1, ms=2_500)
+    venue.move("0.87")
+    daemon.until(event="episode_began", within=20)
+    patience = time.monotonic() + 10
+    while not daemon.rows("intents", "state = 'sent'"):
+        assert time.monotonic() < patience
+        time.sleep(0.02)
+    daemon.kill()
+    again = workshop.daemon(config)
+    again.until(event="episode_ended", within=45)
+    (intent,) = again.rows("intents")
+    (order,) = placed(sandbox)
+    assert (intent["state"], intent["venue_order_id"]) == ("filled", order["order_id"])
+    assert held(sandbox) == Decimal("1.6") - Decimal(intent["filled"])

@@ -27,6 +27,7 @@ from brokers.orders import (
     OrderReport,
     OrderState,
     ReduceOrder,
+    SentOrder,
     Verdict,
 )
 from brokers.outcomes import CRYPTOCOM
@@ -204,6 +205,10 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
 
     # ------------------------------------------------------------------ looking up
 
+    def recall(self, order: SentOrder) -> None:
+        """Remember what an earlier process may have sent: the venue keeps no id by which to ask for it."""
+        self._dispatches.recall(order)
+
     async def find_order(self, client_order_id: ClientOrderId, symbol: Symbol) -> OrderReport | None:
         """Look an order up; one of ours that still rests is cancelled, for none of ours may."""
         report = await super().find_order(client_order_id, symbol)
@@ -215,10 +220,10 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
     async def look_up_order(
         self, read: Read, client_order_id: ClientOrderId, symbol: Symbol
     ) -> OrderReport | None:
-        """Find what became of an order that this process has sent.
+        """Find what became of an order that was sent by this process, or recalled.
 
-        Of one that an earlier process sent the venue cannot be asked. That there was none is certain only
-        when the instrument shows no order at all that is not known to be another.
+        Of any other the venue cannot be asked. That there was none is certain only when the instrument shows
+        no order at all that is not known to be another.
 
         Raises:
             MalformedAnswer: there are orders that could be it.
@@ -230,24 +235,24 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
             if row.get("client_oid") == client_order_id:
                 return read_report(row, client_order_id, symbol)
             if not self._dispatches.knows(str(row.get("order_id"))):
-                raise MalformedAnswer("orders of an earlier process cannot be told from others")
+                raise MalformedAnswer("an order of which nothing is known cannot be told from others")
         return None
 
     async def _look_up_sent(self, read: Read, dispatch: Dispatch) -> OrderReport | None:
-        order = dispatch.order
+        sent = dispatch.sent
         if dispatch.order_id is not None:
             return await self._detail(read, dispatch, dispatch.order_id)
-        rows = await self._listed(read, order.symbol)
+        rows = await self._listed(read, sent.symbol)
         row = self._dispatches.recognise(dispatch, rows)
         if row is None:
             return None
-        report = read_report(row, order.client_order_id, order.symbol)
+        report = read_report(row, sent.client_order_id, sent.symbol)
         dispatch.order_id, dispatch.open = report.order_id, False
         return report
 
     async def _detail(self, read: Read, dispatch: Dispatch, order_id: str) -> OrderReport | None:
         """Read one order by the venue's id; what was acknowledged a moment ago may not show yet."""
-        order = dispatch.order
+        sent = dispatch.sent
         try:
             answer = await read(DETAIL, {"order_id": order_id})
         except RequestRefused as error:
@@ -256,15 +261,15 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
             if dispatch.is_forgotten(self.venue_now()):
                 return None
             return OrderReport(
-                client_order_id=order.client_order_id,
-                symbol=order.symbol,
+                client_order_id=sent.client_order_id,
+                symbol=sent.symbol,
                 verdict=Verdict.ACCEPTED,
                 order_id=order_id,
             )
         row = result_of(answer, "private/get-order-detail")
         if str(row.get("order_id")) != order_id:
             raise MalformedAnswer("private/get-order-detail: the row of another order")
-        return read_report(row, order.client_order_id, order.symbol)
+        return read_report(row, sent.client_order_id, sent.symbol)
 
     async def _listed(self, read: Read, symbol: Symbol) -> list[Mapping[str, Any]]:
         """Return the instrument's orders, open ones first: what ends in between shows in the later list.
