@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -60,6 +60,8 @@ MOST_PAST = "100"
 
 MOST_TICKERS = 5
 """Of more instruments than this the tickers are read all at once."""
+
+PRICE_PATIENCE_S = 1.0
 
 REREADS, REREAD_PAUSE_S = 6, 0.15
 """Acknowledgements only say that a request is queued: so often the lists are asked what became of it."""
@@ -184,7 +186,8 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
 
     async def _end_limit(self, dispatch: Dispatch, report: OrderReport) -> OrderReport:
         """Cancel what a limit has not filled at once, and return what became of it as far as it shows."""
-        for number in range(REREADS):
+        cancelled = False
+        for _ in range(REREADS):
             try:
                 reader = Reader(self.transport, protective=True)
                 with parsing("order"):
@@ -194,8 +197,9 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
                 return report
             if seen is not None and seen.is_final:
                 return seen
-            if number == 0:
-                await self._cancel_rest(dispatch)
+            if seen is not None and seen.state is OrderState.OPEN and not cancelled:
+                await self._cancel_rest(dispatch)  # not before: what does not show may be matching still
+                cancelled = True
             await asyncio.sleep(REREAD_PAUSE_S)
         return report
 
@@ -310,12 +314,9 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
                 _log.info("%s: cancellations not confirmed: %s", self.account_id, error)
             if not left:
                 break
+        doubt = "acknowledged, and still listed or not looked up"
         return tuple(
-            replace(
-                report, verdict=Verdict.UNKNOWN, message="acknowledged, and still listed or not looked up"
-            )
-            if report.order_id in left
-            else report
+            replace(report, verdict=Verdict.UNKNOWN, message=doubt) if report.order_id in left else report
             for report in reports
         )
 
@@ -333,21 +334,31 @@ def _unsent(order: ReduceOrder, verdict: Verdict, message: str) -> OrderReport:
     )
 
 
-def _ticker_reads(read: Read, symbols: frozenset[Symbol]) -> list[Any]:
-    """Return the reads of the tickers of `symbols`; a price that is not to be had stands against nothing."""
+def _ticker_reads(read: Read, symbols: frozenset[Symbol]) -> list[Awaitable[Json]]:
+    """Return the reads of the tickers of `symbols`."""
     if len(symbols) > MOST_TICKERS:
-        return [_read_or_none(read, TICKERS)]
-    return [_read_or_none(read, TICKERS, {"instrument_name": str(symbol)}) for symbol in sorted(symbols)]
+        return [_price_or_none(read, {})]
+    return [_price_or_none(read, {"instrument_name": str(symbol)}) for symbol in sorted(symbols)]
 
 
-async def _read_or_none(read: Read, call: str, params: Mapping[str, object] | None = None) -> Json:
+async def _price_or_none(read: Read, params: Mapping[str, object]) -> Json:
+    """Read tickers; a public price that is not to be had, or not soon, stands against nothing."""
+    try:
+        async with asyncio.timeout(PRICE_PATIENCE_S):
+            return await read(TICKERS, params)
+    except (BrokerError, TimeoutError) as error:
+        _log.info("cryptocom: no prices: %s", error)
+        return None
+
+
+async def _read_or_none(read: Read, call: str) -> Json:
     """Read what a host may not have; `None` when it says so, or something answers in its place.
 
     Raises:
         BrokerError: nobody answered, or not to this key.
     """
     try:
-        return await read(call, params or {})
+        return await read(call)
     except (Unauthorized, ClockRefused):
         raise
     except (RequestRefused, ForeignAnswer) as error:
