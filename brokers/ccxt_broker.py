@@ -35,6 +35,7 @@ from brokers.orders import (
     OrderReport,
     OrderState,
     ReduceOrder,
+    SentOrder,
     TransferReport,
     Verdict,
 )
@@ -156,6 +157,9 @@ class CcxtBroker(VenueHooks[Raw]):
         """Look an order up by its client id; `None` when the venue says it does not know it."""
         with parsing("order"):
             return await self.look_up_order(Reader(self.transport, protective=True), client_order_id, symbol)
+
+    def recall(self, order: SentOrder) -> None:
+        """Nothing to remember: the venue finds an order by its client id."""
 
     async def find_transfer(
         self, client_id: str, currency: str, amount: Decimal, since: datetime

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 
-from brokers.models import OrderSide, Position, Symbol
+from brokers.models import MarginMode, OrderSide, Position, Symbol
 
 ClientOrderId = NewType("ClientOrderId", str)
 """32 lowercase hex digits: valid as an own order id on every venue."""
@@ -82,6 +82,24 @@ class ReduceOrder:
     def side(self) -> OrderSide:
         """Always against the position."""
         return self.position.closing_side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentOrder:
+    """What is known of an order that was sent: enough to recognise it where the venue keeps no id of ours.
+
+    `margin_mode` is the position's. Times are the venue's. `order_id` is the venue's own, once it was told.
+    """
+
+    client_order_id: ClientOrderId
+    symbol: Symbol
+    side: OrderSide
+    quantity: Decimal
+    limit_price: Decimal | None
+    margin_mode: MarginMode
+    sent_at: datetime
+    deadline: datetime
+    order_id: str | None = None
 
 
 class Verdict(StrEnum):

@@ -7,7 +7,15 @@ from decimal import Decimal
 from typing import Protocol
 
 from brokers.models import AccountId, AccountSnapshot, ClockOffset, KeyPermissions, Symbol
-from brokers.orders import CancelReport, ClientOrderId, OpenOrder, OrderReport, ReduceOrder, TransferReport
+from brokers.orders import (
+    CancelReport,
+    ClientOrderId,
+    OpenOrder,
+    OrderReport,
+    ReduceOrder,
+    SentOrder,
+    TransferReport,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +74,9 @@ class Broker(Protocol):
         A report's verdict is ACCEPTED whenever the venue has the order; `state` says what became of it,
         REJECTED included. Any other verdict is an answer that proves nothing.
         """
+
+    def recall(self, order: SentOrder) -> None:
+        """Tell of an order that an earlier process may have sent, before it is looked up; asks nobody."""
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
         """Set the venue's leverage setting; "not modified" is success.

@@ -15,8 +15,8 @@ import asyncio
 from datetime import datetime, timedelta
 
 from brokers.errors import BrokerError
-from brokers.models import Symbol
-from brokers.orders import ClientOrderId, OrderReport, Verdict
+from brokers.models import MarginMode, OrderSide, Side, Symbol
+from brokers.orders import ClientOrderId, OrderReport, SentOrder, Verdict
 from brokers.port import Broker
 from daemon.clock import Clock
 from daemon.execution import record_report
@@ -58,6 +58,9 @@ class Settlement:
         if intent.state is IntentState.PLANNED:
             return self._move(intent, IntentState.ABANDONED, UNSENT_MESSAGE)
         asked_at = self._broker.venue_now()
+        sent = self._as_sent(intent)
+        if sent is not None:
+            self._broker.recall(sent)
         try:
             report = await self._broker.find_order(ClientOrderId(intent.intent_id), Symbol(intent.symbol))
         except BrokerError as error:
@@ -67,6 +70,22 @@ class Settlement:
         if report.verdict is not Verdict.ACCEPTED:
             return self._unanswered(intent, asked_at, report.message or "an answer about another order")
         return self._found(intent, report, asked_at)
+
+    def _as_sent(self, intent: Intent) -> SentOrder | None:
+        """Return the order that an intent was written down for; `None`: it was for none."""
+        if intent.quantity is None or intent.deadline is None or intent.margin_mode not in set(MarginMode):
+            return None
+        return SentOrder(
+            client_order_id=ClientOrderId(intent.intent_id),
+            symbol=Symbol(intent.symbol),
+            side=OrderSide.SELL if intent.side == Side.LONG else OrderSide.BUY,
+            quantity=intent.quantity,
+            limit_price=intent.limit_price,
+            margin_mode=MarginMode(intent.margin_mode),
+            sent_at=intent.deadline - self._broker.capabilities.order_time_to_live,
+            deadline=intent.deadline,
+            order_id=intent.venue_order_id,
+        )
 
     def _found(self, intent: Intent, report: OrderReport, asked_at: datetime) -> Intent:
         if not report.is_final and self._is_past(intent, asked_at, PATIENCE):

@@ -16,6 +16,7 @@ from brokers.orders import (
     OrderReport,
     OrderState,
     ReduceOrder,
+    SentOrder,
     TransferReport,
     Verdict,
 )
@@ -112,6 +113,9 @@ class SandboxBroker:
         self.mishaps.on_read("find_order")
         order = self.engine.find_order(self._account, client_id=client_order_id, symbol=symbol)
         return None if order is None else self._report(order)
+
+    def recall(self, order: SentOrder) -> None:
+        """Nothing to remember: the engine finds an order by its client id."""
 
     async def fetch_funding_balance(self, currency: str) -> Decimal:
         """Return what lies in the funding wallet."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ from brokers.errors import (
 )
 from brokers.hooks import Ack, CancelBatch, Read, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, PositionMode, Symbol
-from brokers.numbers import ms_from_time, plain
+from brokers.numbers import plain
 from brokers.orders import (
     CancelReport,
     ClientOrderId,
@@ -29,6 +29,7 @@ from brokers.orders import (
     OrderReport,
     OrderState,
     ReduceOrder,
+    SentOrder,
     Verdict,
 )
 from brokers.outcomes import CRYPTOCOM
@@ -36,7 +37,7 @@ from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.reading import Reader, parsing
 from brokers.registry import BrokerSpec
-from brokers.venues.cryptocom.dispatches import CLOCKS_DIFFER, Dispatch, Dispatches
+from brokers.venues.cryptocom.dispatches import Dispatch, Dispatches
 from brokers.venues.cryptocom.envelope import NOT_FOUND, result_of, rows_of
 from brokers.venues.cryptocom.freshness import Freshness
 from brokers.venues.cryptocom.markets import read_instruments
@@ -58,8 +59,12 @@ HISTORY = "v1PrivatePostPrivateGetOrderHistory"
 DETAIL = "v1PrivatePostPrivateGetOrderDetail"
 CANCEL = "v1PrivatePostPrivateCancelOrder"
 
+MOST_PAST = "100"
+
 MOST_TICKERS = 5
 """Of more instruments than this the tickers are read all at once."""
+
+PRICE_PATIENCE_S = 1.0
 
 REREADS, REREAD_PAUSE_S = 6, 0.15
 """Acknowledgements only say that a request is queued: so often the lists are asked what became of it."""
@@ -190,7 +195,8 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
 
     async def _end_limit(self, dispatch: Dispatch, report: OrderReport) -> OrderReport:
         """Cancel what a limit has not filled at once, and return what became of it as far as it shows."""
-        for number in range(REREADS):
+        cancelled = False
+        for _ in range(REREADS):
             try:
                 reader = Reader(self.transport, protective=True)
                 with parsing("order"):
@@ -200,8 +206,9 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
                 return report
             if seen is not None and seen.is_final:
                 return seen
-            if number == 0:
-                await self._cancel_rest(dispatch)
+            if seen is not None and seen.state is OrderState.OPEN and not cancelled:
+                await self._cancel_rest(dispatch)  # not before: what does not show may be matching still
+                cancelled = True
             await asyncio.sleep(REREAD_PAUSE_S)
         return report
 
@@ -210,6 +217,10 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
             await self._write(Request(call=CANCEL, params={"order_id": dispatch.order_id}))
 
     # ------------------------------------------------------------------ looking up
+
+    def recall(self, order: SentOrder) -> None:
+        """Remember what an earlier process may have sent: the venue keeps no id by which to ask for it."""
+        self._dispatches.recall(order)
 
     async def find_order(self, client_order_id: ClientOrderId, symbol: Symbol) -> OrderReport | None:
         """Look an order up; one of ours that still rests is cancelled, for none of ours may."""
@@ -222,10 +233,10 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
     async def look_up_order(
         self, read: Read, client_order_id: ClientOrderId, symbol: Symbol
     ) -> OrderReport | None:
-        """Find what became of an order that this process has sent.
+        """Find what became of an order that was sent by this process, or recalled.
 
-        Of one that an earlier process sent the venue cannot be asked. That there was none is certain only
-        when the instrument shows no order at all that is not known to be another.
+        Of any other the venue cannot be asked. That there was none is certain only when the instrument shows
+        no order at all that is not known to be another.
 
         Raises:
             MalformedAnswer: there are orders that could be it.
@@ -233,28 +244,28 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
         dispatch = self._dispatches.of(client_order_id)
         if dispatch is not None:
             return await self._look_up_sent(read, dispatch)
-        for row in await self._listed(read, symbol, None):
+        for row in await self._listed(read, symbol):
             if row.get("client_oid") == client_order_id:
                 return read_report(row, client_order_id, symbol)
             if not self._dispatches.knows(str(row.get("order_id"))):
-                raise MalformedAnswer("orders of an earlier process cannot be told from others")
+                raise MalformedAnswer("an order of which nothing is known cannot be told from others")
         return None
 
     async def _look_up_sent(self, read: Read, dispatch: Dispatch) -> OrderReport | None:
-        order = dispatch.order
+        sent = dispatch.sent
         if dispatch.order_id is not None:
             return await self._detail(read, dispatch, dispatch.order_id)
-        rows = await self._listed(read, order.symbol, dispatch)
+        rows = await self._listed(read, sent.symbol)
         row = self._dispatches.recognise(dispatch, rows)
         if row is None:
             return None
-        report = read_report(row, order.client_order_id, order.symbol)
+        report = read_report(row, sent.client_order_id, sent.symbol)
         dispatch.order_id, dispatch.open = report.order_id, False
         return report
 
     async def _detail(self, read: Read, dispatch: Dispatch, order_id: str) -> OrderReport | None:
         """Read one order by the venue's id; what was acknowledged a moment ago may not show yet."""
-        order = dispatch.order
+        sent = dispatch.sent
         try:
             answer = await read(DETAIL, {"order_id": order_id})
         except RequestRefused as error:
@@ -263,25 +274,25 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
             if dispatch.is_forgotten(self.venue_now()):
                 return None
             return OrderReport(
-                client_order_id=order.client_order_id,
-                symbol=order.symbol,
+                client_order_id=sent.client_order_id,
+                symbol=sent.symbol,
                 verdict=Verdict.ACCEPTED,
                 order_id=order_id,
             )
         row = result_of(answer, "private/get-order-detail")
         if str(row.get("order_id")) != order_id:
             raise MalformedAnswer("private/get-order-detail: the row of another order")
-        return read_report(row, order.client_order_id, order.symbol)
+        return read_report(row, sent.client_order_id, sent.symbol)
 
-    async def _listed(self, read: Read, symbol: Symbol, sent: Dispatch | None) -> list[Mapping[str, Any]]:
-        """Return the instrument's orders, open ones first: what ends in between shows in the later list."""
-        open_rows = rows_of(
-            await read(OPEN_ORDERS, {"instrument_name": str(symbol)}), "private/get-open-orders"
-        )
-        params = {"instrument_name": str(symbol), "limit": "100"}
-        if sent is not None:
-            params["start_time"] = f"{ms_from_time(sent.sent_at - CLOCKS_DIFFER)}000000"
-        return [*open_rows, *rows_of(await read(HISTORY, params), "private/get-order-history")]
+    async def _listed(self, read: Read, symbol: Symbol) -> list[Mapping[str, Any]]:
+        """Return the instrument's orders, open ones first: what ends in between shows in the later list.
+
+        The history is the newest hundred of a day; which moments count is compared here.
+        """
+        named = {"instrument_name": str(symbol)}
+        open_rows = rows_of(await read(OPEN_ORDERS, named), "private/get-open-orders")
+        past = await read(HISTORY, {**named, "limit": MOST_PAST})
+        return [*open_rows, *rows_of(past, "private/get-order-history")]
 
     # ------------------------------------------------------------------ cancelling and leverage
 
@@ -312,12 +323,9 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
                 _log.info("%s: cancellations not confirmed: %s", self.account_id, error)
             if not left:
                 break
+        doubt = "acknowledged, and still listed or not looked up"
         return tuple(
-            replace(
-                report, verdict=Verdict.UNKNOWN, message="acknowledged, and still listed or not looked up"
-            )
-            if report.order_id in left
-            else report
+            replace(report, verdict=Verdict.UNKNOWN, message=doubt) if report.order_id in left else report
             for report in reports
         )
 
@@ -335,21 +343,31 @@ def _unsent(order: ReduceOrder, verdict: Verdict, message: str) -> OrderReport:
     )
 
 
-def _ticker_reads(read: Read, symbols: frozenset[Symbol]) -> list[Any]:
-    """Return the reads of the tickers of `symbols`; a price that is not to be had stands against nothing."""
+def _ticker_reads(read: Read, symbols: frozenset[Symbol]) -> list[Awaitable[Json]]:
+    """Return the reads of the tickers of `symbols`."""
     if len(symbols) > MOST_TICKERS:
-        return [_read_or_none(read, TICKERS)]
-    return [_read_or_none(read, TICKERS, {"instrument_name": str(symbol)}) for symbol in sorted(symbols)]
+        return [_price_or_none(read, {})]
+    return [_price_or_none(read, {"instrument_name": str(symbol)}) for symbol in sorted(symbols)]
 
 
-async def _read_or_none(read: Read, call: str, params: Mapping[str, object] | None = None) -> Json:
+async def _price_or_none(read: Read, params: Mapping[str, object]) -> Json:
+    """Read tickers; a public price that is not to be had, or not soon, stands against nothing."""
+    try:
+        async with asyncio.timeout(PRICE_PATIENCE_S):
+            return await read(TICKERS, params)
+    except (BrokerError, TimeoutError) as error:
+        _log.info("cryptocom: no prices: %s", error)
+        return None
+
+
+async def _read_or_none(read: Read, call: str) -> Json:
     """Read what a host may not have; `None` when it says so, or something answers in its place.
 
     Raises:
         BrokerError: nobody answered, or not to this key.
     """
     try:
-        return await read(call, params or {})
+        return await read(call)
     except (Unauthorized, ClockRefused):
         raise
     except (RequestRefused, ForeignAnswer) as error:

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from brokers.errors import MalformedAnswer
-from brokers.models import Symbol
+from brokers.models import MarginMode, Symbol
 from brokers.numbers import decimal_from, decimal_or_none, time_from_ms
-from brokers.orders import ClientOrderId, ReduceOrder
+from brokers.orders import ClientOrderId, ReduceOrder, SentOrder
 from brokers.venues.cryptocom.orders import SIDES
 from brokers.venues.cryptocom.positions import isolation_id_of, isolation_of
 
@@ -32,20 +32,24 @@ MOST = 1_000
 
 @dataclass(slots=True, kw_only=True)
 class Dispatch:
-    """One order as it was sent. `order_id` is the venue's, once known; `open` until its fate is."""
+    """One order as it was sent.
 
-    order: ReduceOrder
-    sent_at: datetime
+    `isolation` is the id of the isolated position it is for, "" for a cross one, `None` where that is not
+    known any more. `order_id` is the venue's, once known; `open` until its fate is.
+    """
+
+    sent: SentOrder
+    isolation: str | None
     order_id: str | None = None
     open: bool = True
 
     def holds_up(self, now: datetime) -> bool:
         """Whether nothing else may be sent for its instrument yet."""
-        return self.open and now < self.order.deadline + QUARANTINE
+        return self.open and now < self.sent.deadline + QUARANTINE
 
     def is_forgotten(self, now: datetime) -> bool:
         """Whether the venue should long have shown it."""
-        return now > self.order.deadline + FORGOTTEN
+        return now > self.sent.deadline + FORGOTTEN
 
     def could_be(self, row: Mapping[str, Any]) -> bool:
         """Whether an order row can be what was sent; a row that does not say when it was created can.
@@ -53,30 +57,34 @@ class Dispatch:
         Raises:
             NumberError: a figure of the row is missing or damaged.
         """
-        order = self.order
-        limit = order.limit_price is not None
+        sent, limit = self.sent, self.sent.limit_price is not None
         same = (
-            row.get("instrument_name") == order.symbol
-            and SIDES.get(str(row.get("side"))) is order.side
+            row.get("instrument_name") == sent.symbol
+            and SIDES.get(str(row.get("side"))) is sent.side
             and row.get("order_type") == ("LIMIT" if limit else "MARKET")
-            and (not limit or decimal_or_none(row.get("limit_price")) == order.limit_price)
-            and isolation_of(row) == (isolation_id_of(order.position) or "")
-            and decimal_from(row.get("quantity")) <= order.quantity
+            and (not limit or decimal_or_none(row.get("limit_price")) == sent.limit_price)
+            and self._is_for(isolation_of(row))
+            and decimal_from(row.get("quantity")) <= sent.quantity
         )
         if not same or row.get("create_time") in (None, ""):
             return same
         created = time_from_ms(row["create_time"])
-        return self.sent_at - CLOCKS_DIFFER <= created <= order.deadline + CLOCKS_DIFFER
+        return sent.sent_at - CLOCKS_DIFFER <= created <= sent.deadline + CLOCKS_DIFFER
+
+    def _is_for(self, isolation: str) -> bool:
+        if self.isolation is not None:
+            return isolation == self.isolation
+        return (isolation != "") is (self.sent.margin_mode is MarginMode.ISOLATED)
 
 
 class Dispatches:
-    """The orders one process has sent to one account, the oldest forgotten first."""
+    """The orders that were sent to one account, the oldest forgotten first."""
 
     def __init__(self) -> None:
         self._sent: dict[ClientOrderId, Dispatch] = {}
 
     def of(self, client_order_id: ClientOrderId) -> Dispatch | None:
-        """Return what was sent under an id; `None`: nothing, as far as this process knows."""
+        """Return what was sent under an id; `None`: nothing that was noted or recalled."""
         return self._sent.get(client_order_id)
 
     def knows(self, order_id: str) -> bool:
@@ -85,14 +93,34 @@ class Dispatches:
 
     def note(self, order: ReduceOrder, now: datetime) -> Dispatch:
         """Remember an order that is about to be sent."""
+        sent = SentOrder(
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=order.quantity,
+            limit_price=order.limit_price,
+            margin_mode=order.position.margin_mode,
+            sent_at=now,
+            deadline=order.deadline,
+        )
+        return self._keep(Dispatch(sent=sent, isolation=isolation_id_of(order.position) or ""))
+
+    def recall(self, sent: SentOrder) -> None:
+        """Remember an order that an earlier process may have sent, unless it is known."""
+        if sent.client_order_id not in self._sent:
+            self._keep(
+                Dispatch(sent=sent, isolation=None, order_id=sent.order_id, open=sent.order_id is None)
+            )
+
+    def _keep(self, dispatch: Dispatch) -> Dispatch:
         while len(self._sent) >= MOST:
             del self._sent[next(iter(self._sent))]
-        dispatch = self._sent[order.client_order_id] = Dispatch(order=order, sent_at=now)
+        self._sent[dispatch.sent.client_order_id] = dispatch
         return dispatch
 
     def unresolved(self, symbol: Symbol, now: datetime) -> Dispatch | None:
         """Return what still holds up the next order in an instrument."""
-        waiting = (d for d in self._sent.values() if d.order.symbol == symbol and d.holds_up(now))
+        waiting = (d for d in self._sent.values() if d.sent.symbol == symbol and d.holds_up(now))
         return next(waiting, None)
 
     def recognise(self, dispatch: Dispatch, rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -111,7 +139,7 @@ class Dispatches:
         exact = {
             key: row
             for key, row in found.items()
-            if decimal_from(row.get("quantity")) == dispatch.order.quantity
+            if decimal_from(row.get("quantity")) == dispatch.sent.quantity
         }
         left = list((exact or found).values())
         if len(left) > 1:

@@ -12,11 +12,11 @@ from brokers.venues.cryptocom.envelope import read_refusal, rows_of
 NONCE_WINDOW_MS = 60_000
 """Crypto.com refuses a nonce that differs from its clock by more (40102), and knows no other deadline."""
 
-ORDER_TIME_TO_LIVE = timedelta(seconds=10)
+ORDER_TIME_TO_LIVE = timedelta(seconds=6)
 """How long after sending Crypto.com may still accept an order: nonces are dated back to leave no more.
 
-Ten seconds, because the venue's time is read off a header to the second: a shorter rest of the window would
-be at the mercy of our measurement.
+Six seconds, because the venue's time is read off a header to the second: a shorter rest of the window would
+be at the mercy of our measurement, a longer one keeps an account waiting where an answer was lost.
 """
 
 SECOND_MS = 1_000
@@ -33,11 +33,7 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
 )
 """Where trigger orders live since 2025-12-17; ccxt's class does not know the calls."""
 
-PERIOD_S = 0.2
-"""Crypto.com counts over 100 ms as requests arrive. What left evenly arrives in bunches, so that as much is
-asked of any 200 ms: a refusal would hold up every poll for longer."""
-
-OTHERS = CallLimit(3, PERIOD_S)
+OTHERS = CallLimit(1, 0.1)
 
 CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
     {
@@ -48,14 +44,16 @@ CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
         "v1PrivatePostPrivateChangeAccountLeverage": OTHERS,
         OPEN_ADVANCED: OTHERS,
         CANCEL_ADVANCED: OTHERS,
-        "v1PrivatePostPrivateCancelOrder": CallLimit(15, PERIOD_S),
-        "v1PrivatePostPrivateGetOrderDetail": CallLimit(30, PERIOD_S),
-        "v1PrivatePostPrivateGetOrderHistory": CallLimit(1, 1.0),
-        "v1PublicGetPublicGetTickers": CallLimit(100, 1.0),
+        "v1PrivatePostPrivateCancelOrder": CallLimit(7, 0.1),
+        "v1PrivatePostPrivateGetOrderDetail": CallLimit(15, 0.1),
+        "v1PrivatePostPrivateGetOrderHistory": CallLimit(1, 1.1),
+        "v1PublicGetPublicGetTickers": CallLimit(50, 1.0),
     }
 )
-"""Crypto.com limits every method by itself. The budget over all of them is our own: it keeps a sweep from
-starving the next poll. Source: Exchange API v1, "Rate Limits"."""
+"""Crypto.com limits every method by itself, most to 3 in 100 ms. About half of that is used: what was sent
+evenly may arrive bunched, and one too many is a write without a verdict. The budget over all of them is our
+own: it keeps a sweep from starving the next poll. Source: Exchange API v1, "Rate Limits".
+"""
 
 
 def read_dated_time(dated_ms: int, payload: Json) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from brokers.errors import MalformedAnswer
 from brokers.models import MarginMode, Symbol
-from brokers.orders import ReduceOrder
+from brokers.orders import ReduceOrder, SentOrder
 from brokers.venues.cryptocom.dispatches import Dispatches
 
 Row = dict[str, Any]
@@ -107,7 +107,57 @@ def test_an_unresolved_order_holds_up_its_instrument_until_the_venue_takes_it_no
     dispatch = sent.note(closing(), now)
     assert sent.unresolved(LTC, now) is dispatch
     assert sent.unresolved(Symbol("BTCUSD-PERP"), now) is None
-    assert sent.unresolved(LTC, dispatch.order.deadline) is dispatch
-    assert sent.unresolved(LTC, dispatch.order.deadline + timedelta(seconds=1.5)) is None
+    assert sent.unresolved(LTC, dispatch.sent.deadline) is dispatch
+    assert sent.unresolved(LTC, dispatch.sent.deadline + timedelta(seconds=1.5)) is None
     dispatch.open = False
     assert sent.unresolved(LTC, now) is None
+
+
+def recalled(order: ReduceOrder, now: datetime, **more: object) -> SentOrder:
+    usual: dict[str, object] = {
+        "client_order_id": order.client_order_id,
+        "symbol": order.symbol,
+        "side": order.side,
+        "quantity": order.quantity,
+        "limit_price": order.limit_price,
+        "margin_mode": order.position.margin_mode,
+        "sent_at": now,
+        "deadline": order.deadline,
+    }
+    return SentOrder(**{**usual, **more})
+
+
+def test_an_order_of_an_earlier_process_is_recognised_from_what_was_journaled(
+    closing: Closing, row: Callable[..., Row], now: datetime
+) -> None:
+    sent, order = Dispatches(), closing()
+    sent.recall(recalled(order, now))
+    dispatch = sent.of(order.client_order_id)
+    assert dispatch is not None
+    assert sent.unresolved(LTC, now) is dispatch
+    assert sent.recognise(dispatch, [row(order_id="1", isolation_id="7"), row(order_id="2")]) == row(
+        order_id="2"
+    )
+
+
+def test_of_an_earlier_isolated_order_only_the_id_of_the_isolation_is_forgotten(
+    closing: Closing, row: Callable[..., Row], now: datetime
+) -> None:
+    sent, order = Dispatches(), closing()
+    sent.recall(recalled(order, now, margin_mode=MarginMode.ISOLATED))
+    dispatch = sent.of(order.client_order_id)
+    assert dispatch is not None
+    rows = [row(order_id="1"), row(order_id="2", isolation_id="7")]
+    assert sent.recognise(dispatch, rows) == rows[1]
+
+
+def test_an_earlier_order_with_the_venues_id_is_resolved_and_never_replaces_what_is_known(
+    closing: Closing, now: datetime
+) -> None:
+    sent, order = Dispatches(), closing()
+    sent.recall(recalled(order, now, order_id="77"))
+    dispatch = sent.of(order.client_order_id)
+    assert dispatch is not None
+    assert (dispatch.order_id, sent.unresolved(LTC, now)) == ("77", None)
+    sent.recall(recalled(order, now, order_id="78"))
+    assert sent.of(order.client_order_id) is dispatch

@@ -95,6 +95,13 @@ class Desk:
         spec = OrderSpec(symbol=symbol, side=side, quantity=Decimal(quantity), **{**usual, **more})
         return self.engine.place("desk", spec)
 
+    async def after_a_restart(self) -> CryptocomBroker:
+        """Open a second adapter of the same account, which knows of nothing."""
+        again = open_broker(self.broker.spec)
+        assert isinstance(again, CryptocomBroker)
+        await again.connect()
+        return again
+
 
 Open = Callable[..., Awaitable[Desk]]
 

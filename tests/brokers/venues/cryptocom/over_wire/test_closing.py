@@ -10,7 +10,7 @@ import pytest
 
 from brokers.errors import BrokerError, MalformedAnswer
 from brokers.models import MarginMode, OrderSide, Symbol
-from brokers.orders import ClientOrderId, OrderState, Verdict
+from brokers.orders import ClientOrderId, OrderState, SentOrder, Verdict
 from brokers.sandbox.faults import Fault, FaultKind
 from brokers.sandbox.orders import CancelReason, OrderStatus
 
@@ -172,6 +172,30 @@ async def test_an_order_of_an_earlier_process_is_absent_only_where_nothing_could
     with pytest.raises(MalformedAnswer, match="cannot be told"):
         await desk.broker.find_order(earlier, BTC)
     assert await desk.broker.find_order(earlier, ETH) is None
+
+
+async def test_after_a_restart_an_order_is_found_by_what_was_journaled_of_it(desk: Desk) -> None:
+    order = desk.closing(await desk.position(), "0.1")
+    desk.server.faults.set(Fault(kind=FaultKind.ACCEPTED_NO_ANSWER, count=1))
+    sent_at = desk.broker.venue_now()
+    assert (await desk.broker.submit(order)).verdict is Verdict.UNKNOWN
+    again = await desk.after_a_restart()
+    journaled = SentOrder(
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        limit_price=None,
+        margin_mode=order.position.margin_mode,
+        sent_at=sent_at,
+        deadline=order.deadline,
+    )
+    with pytest.raises(MalformedAnswer, match="cannot be told"):
+        await again.find_order(order.client_order_id, BTC)
+    again.recall(journaled)
+    report = await again.find_order(order.client_order_id, BTC)
+    assert (report.state, report.filled) == (OrderState.FILLED, Decimal("0.1"))
+    await again.aclose()
 
 
 async def test_two_orders_that_could_be_it_are_not_guessed_between(desk: Desk) -> None:

@@ -63,6 +63,14 @@ async def test_a_price_that_is_not_to_be_had_stands_against_nothing(desk: Desk, 
     assert {position.mark_price for position in snapshot.positions} == {Decimal(60_000), Decimal(3_000)}
 
 
+@pytest.mark.parametrize("kind", [FaultKind.HTTP_502_HTML, FaultKind.HANG])
+async def test_prices_that_fail_or_tarry_do_not_blind_an_account(desk: Desk, kind: FaultKind) -> None:
+    desk.server.faults.set(Fault(kind=kind, path="/exchange/v1/public/get-tickers"))
+    snapshot = await desk.broker.fetch_snapshot()
+    assert snapshot.findings == ()
+    assert len(snapshot.positions) == 2
+
+
 async def test_what_was_closed_comes_as_a_row_of_zero_and_is_no_position(desk: Desk) -> None:
     desk.engine.close_position("desk", ETH)
     snapshot = await desk.broker.fetch_snapshot()
