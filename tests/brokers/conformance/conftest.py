@@ -138,6 +138,8 @@ class Station:
                 return {}
             key = row.pool
         pool = figures.pool(key)
+        if pool is None:  # a wallet that holds nothing
+            return dict.fromkeys(("margin_equity", "initial_margin", "maintenance_margin"), Decimal(0))
         truth = {"margin_equity": pool.margin_balance, "initial_margin": pool.initial_margin}
         if unit.kind is UnitKind.ISOLATED_POSITION:
             truth["initial_margin"] = self._margin_of(row)
