@@ -79,6 +79,9 @@ def coin_unit(
         used = max(stated or ZERO, (equity or ZERO) - (available or ZERO))
     margined = bool(own) or bool(used)
     balances = {common_name(coin): value for coin, value in _part(account, "balances").items()}
+    wallet, pnl = Fields(balances, findings, unit=name).optional(currency), auxiliary.optional("pnl")
+    if equity == 0 and (wallet or ZERO) + (pnl or ZERO) > 0:
+        fields.find(FindingCode.INCONSISTENT, f"pv is 0 with a balance of {wallet} and a PnL of {pnl}")
     unit = RiskUnit(
         key=name,
         kind=UnitKind.CURRENCY,
@@ -87,8 +90,8 @@ def coin_unit(
         initial_margin=used,
         maintenance_margin=maintenance,
         available_margin=available,
-        wallet_balance=Fields(balances, findings, unit=name).optional(currency),
-        unrealized_pnl=auxiliary.optional("pnl"),
+        wallet_balance=wallet,
+        unrealized_pnl=pnl,
         measures=BOTH_MEASURES if margined else NO_MEASURES,
     )
     return unit, _scales(holdings, name, None, maintenance)
