@@ -6,7 +6,7 @@ from typing import Any
 from brokers.models import MarginMode, Side
 from brokers.numbers import ZERO, plain
 from brokers.sandbox.engine import Engine
-from brokers.sandbox.figures import ACCOUNT_POOL, AccountFigures, CoinFigures, PositionFigures
+from brokers.sandbox.figures import ACCOUNT_POOL, USD, AccountFigures, CoinFigures, PositionFigures
 from brokers.sandbox.instrument import Instrument
 from brokers.sandbox.spec import Asset, MarginPool
 from brokers.sandbox.wire.base import Wire
@@ -132,7 +132,7 @@ class AccountDesk:
             "list": [
                 _terms(asset, owed.get(asset.name, ZERO))
                 for asset in self._engine.spec.assets
-                if wanted in {None, asset.name}
+                if wanted in {None, asset.name} and asset.name != USD  # no coin of Bybit's
             ]
         }
 
