@@ -60,6 +60,7 @@ class UnitKind(StrEnum):
     ACCOUNT = "account"
     CURRENCY = "currency"
     ISOLATED_POSITION = "isolated_position"
+    CASH = "cash"  # nothing: the account owns what it holds and owes nothing
 
 
 class Measure(StrEnum):
@@ -187,9 +188,9 @@ class RiskUnit:
     that 1 means it liquidates. `margin_equity` may be zero or negative; `None` is "not stated".
 
     `measures` are the ones that make sense for the unit: an isolated position has no utilization (its margin
-    is all used from the first moment), a currency whose positions are all isolated has no maintenance. A
-    measure listed here whose figures are `None` is missing data. `parent` names the unit to which margin
-    freed in this one returns.
+    is all used from the first moment), a currency whose positions are all isolated has no maintenance, a cash
+    unit has neither. A measure listed here whose figures are `None` is missing data. `parent` names the unit
+    to which margin freed in this one returns.
     """
 
     key: str
@@ -204,6 +205,11 @@ class RiskUnit:
     venue_ratio: Decimal | None = None
     measures: frozenset[Measure] = BOTH_MEASURES
     parent: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a cash unit with a measure: without margin there is nothing that one could be of."""
+        if self.kind is UnitKind.CASH and self.measures:
+            raise ValueError(f"{self.key}: a cash unit has no measures")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ class Capabilities:
 
     `order_time_to_live` is how long after sending the venue may still accept an order.
     `ids_unique_for_ever`: a client id that was ever used is refused; otherwise only while its order is open.
+    `limit_orders`: a reducing order may carry a price; where not, everything goes to market.
+    `leverage_setting`: the venue has one for `set_leverage` to set.
     """
 
     order_time_to_live: timedelta
@@ -23,6 +25,8 @@ class Capabilities:
     reduce_only: bool
     transfer_in: bool
     key_permissions: bool
+    limit_orders: bool = True
+    leverage_setting: bool = True
 
 
 class Broker(Protocol):

@@ -20,6 +20,7 @@ from brokers.errors import (
     Banned,
     BrokerError,
     ClockRefused,
+    KeyOrClockRefused,
     MalformedAnswer,
     NotSupported,
     OutcomeUnknown,
@@ -38,6 +39,9 @@ _UNEVEN = 1.1
 
 _LAST_MOMENT = timedelta(milliseconds=20)
 """A write that would reach the venue this close to its deadline is not sent."""
+
+_CLOCK_EXCUSE_MS = 500.0
+"""A clock that was off by less than this is no reason for a venue to refuse a signature."""
 
 _log = logging.getLogger("margind.brokers")
 
@@ -118,6 +122,10 @@ class Transport:
                     return await self._read(request, limit, protective=protective)
                 except ClockRefused:
                     await asyncio.shield(self._start_measuring())
+                    return await self._once(request, limit, protective=protective)
+                except KeyOrClockRefused:
+                    if not await self._clock_was_wrong():
+                        raise
                     return await self._once(request, limit, protective=protective)
         except TimeoutError:
             pass
@@ -222,7 +230,7 @@ class Transport:
         if failure is not None:
             message = self._redactor.text(str(failure))
             failure = self._labelled(call, failure)
-            if isinstance(failure, ClockRefused):
+            if isinstance(failure, (ClockRefused, KeyOrClockRefused)):
                 self._start_measuring()
         return Reply(
             payload=judgement.payload,
@@ -271,6 +279,16 @@ class Transport:
             BrokerError: the venue's time call did not answer; signing goes on as before.
         """
         return await asyncio.shield(self._start_measuring())
+
+    async def _clock_was_wrong(self) -> bool:
+        """Measure the clock, and say whether that explains a refused signature."""
+        before = self._clock.now_ms() - self._clock.steady() * 1000
+        try:
+            await asyncio.shield(self._start_measuring())
+        except BrokerError:
+            return False
+        after = self._clock.now_ms() - self._clock.steady() * 1000
+        return abs(after - before) >= _CLOCK_EXCUSE_MS
 
     def venue_now(self) -> datetime:
         """The venue's time by the last measurement; by the local clock before the first one."""

@@ -83,6 +83,9 @@ ASSETS = (
     ),
 )
 
+DOLLAR = Asset(name="USD", usd_price=Decimal(1), stable=True)
+"""For venues whose contracts settle in it."""
+
 
 def venue(
     accounts: Sequence[AccountSpec],

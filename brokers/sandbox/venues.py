@@ -6,15 +6,17 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from brokers.numbers import ONE
-from brokers.sandbox.catalogue import INSTRUMENTS
+from brokers.sandbox.catalogue import ASSETS, DOLLAR, INSTRUMENTS
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.instrument import Instrument
-from brokers.sandbox.spec import MarginPool, VenueRules
+from brokers.sandbox.spec import Asset, MarginPool, VenueRules
 from brokers.sandbox.wire.base import Wire
 from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
 from brokers.sandbox.wire.binance.wire import BinanceWire
 from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
 from brokers.sandbox.wire.bybit.wire import BybitWire
+from brokers.sandbox.wire.coinbase.rules import RULES as COINBASE_RULES
+from brokers.sandbox.wire.coinbase.wire import CoinbaseWire
 from brokers.sandbox.wire.okx.rules import RULES as OKX_RULES
 from brokers.sandbox.wire.okx.wire import OkxWire
 
@@ -22,23 +24,33 @@ Modes = Mapping[str, str]
 """Account name -> the venue's account mode, as the sandbox file names it."""
 
 
+_CATALOGUE_SETTLE = "USDT"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxVenue:
     """One venue: `build` lays its wire over an engine, given the mode of each account.
 
     `pools` are its account modes. A pair of the catalogue (`BTC-USDT`) is listed there as the pair plus
-    `suffix`.
+    `suffix`, settled in `settle`.
     """
 
     build: Callable[[Engine, Modes], Wire]
     rules: VenueRules
     pools: Mapping[str, MarginPool]
     instruments: tuple[Instrument, ...] = INSTRUMENTS
+    assets: tuple[Asset, ...] = ASSETS
     suffix: str = ""
+    settle: str = _CATALOGUE_SETTLE
 
     def listed_as(self, pair: str) -> str:
         """Return the engine's name of a pair at this venue."""
-        return pair + self.suffix
+        base, _, quote = pair.partition("-")
+        return f"{base}-{self.settle if quote == _CATALOGUE_SETTLE else quote}{self.suffix}"
+
+    def pair_of(self, listed: str) -> str:
+        """Return the catalogue's pair behind the engine's name."""
+        return f"{listed.partition('-')[0]}-{_CATALOGUE_SETTLE}"
 
 
 _OKX_SUFFIX = "-SWAP"
@@ -60,6 +72,33 @@ def _as_okx_swap(instrument: Instrument) -> Instrument:
 
 def _build_okx(engine: Engine, modes: Modes) -> Wire:
     return OkxWire(engine, portfolio=[name for name, mode in modes.items() if mode == "portfolio"])
+
+
+_CDE_SUFFIX = "-CDE"
+_CDE_CONTRACTS = {
+    "BTC": (Decimal("0.01"), Decimal(5)),
+    "ETH": (Decimal("0.1"), Decimal("0.5")),
+    "SOL": (Decimal(5), Decimal("0.01")),
+}
+"""Contract size and price step by coin."""
+
+
+def _as_us_future(instrument: Instrument) -> Instrument:
+    """List a contract as Coinbase's derivatives exchange does: whole contracts, settled in dollars."""
+    size, step = _CDE_CONTRACTS[instrument.base]
+    return replace(
+        instrument,
+        name=f"{instrument.base}-USD{_CDE_SUFFIX}",
+        quote="USD",
+        settle="USD",
+        contract_size=size,
+        lot_step=size,
+        min_quantity=size,
+        price_step=step,
+        max_market_quantity=None,
+        max_limit_quantity=None,
+        min_notional=None,
+    )
 
 
 VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
@@ -84,6 +123,15 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             },
             instruments=tuple(map(_as_okx_swap, INSTRUMENTS)),
             suffix=_OKX_SUFFIX,
+        ),
+        "coinbase": SandboxVenue(
+            build=lambda engine, _: CoinbaseWire(engine),
+            rules=COINBASE_RULES,
+            pools={"futures": MarginPool.CURRENCY, "cash": MarginPool.CURRENCY},
+            instruments=tuple(map(_as_us_future, INSTRUMENTS)),
+            assets=(*ASSETS, DOLLAR),
+            suffix=_CDE_SUFFIX,
+            settle="USD",
         ),
     }
 )

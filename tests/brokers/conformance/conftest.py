@@ -22,7 +22,6 @@ from brokers.models import (
 )
 from brokers.orders import ClientOrderId, ReduceOrder
 from brokers.registry import PRODUCTS, BrokerSpec, Credentials, open_broker
-from brokers.sandbox.catalogue import ASSETS
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.figures import PositionFigures
 from brokers.sandbox.orders import Order, OrderSpec, OrderType, TimeInForce, Trigger
@@ -42,6 +41,15 @@ AHEAD_MS = 7_000
 """How far the sandbox's clock is ahead of ours: nothing works unless it is measured."""
 
 KEY, SECRET, PASSWORD = "conformance-key-0001", "conformance-secret-0001", "conformance-pass"
+EC_SECRET = """\
+-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEICREq8Qza4rjx0zJNgxFy1FXoCdcBleqA4/Gv4W0Ik6ooAoGCCqGSM49
+AwEHoUQDQgAEQfQ7X2BS7hqHCdwPXdr3KQ/6KvLnRJFIH4JKF1yDVZMRnMFdoNWg
+8+dv5kQQ7iZwqwAuDuZeIFWE/oDTIFZ3VQ==
+-----END EC PRIVATE KEY-----
+"""
+"""Made for these tests; it opens nothing."""
+
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 
 
@@ -64,6 +72,9 @@ class Case:
     hedge: bool = False
     margin_mode: MarginMode = MarginMode.CROSS
     balance: Decimal = Decimal(20_000)
+    product: str = ""  # "": the broker's first
+    secret: str = SECRET
+    row_margins: bool = True  # the venue states each position's own margin
 
     @property
     def pool(self) -> MarginPool:
@@ -72,15 +83,16 @@ class Case:
 
     def account(self) -> AccountSpec:
         """Return the account as the engine has it."""
-        listed_as = VENUES[self.broker].listed_as
+        venue = VENUES[self.broker]
+        listed_as = venue.listed_as
         positions = tuple(replace(held, symbol=listed_as(held.symbol)) for held in self.positions)
         return AccountSpec(
             name="desk",
             api_key=KEY,
-            secret=SECRET,
+            secret=self.secret,
             password=PASSWORD,
-            wallets={"USDT": OpeningWallet(balance=self.balance)},
-            funding={"USDT": Decimal(5_000)},
+            wallets={venue.settle: OpeningWallet(balance=self.balance)},
+            funding={venue.settle: Decimal(5_000)},
             margin_pool=self.pool,
             position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
             margin_mode=self.margin_mode,
@@ -103,6 +115,9 @@ CASES = {
     "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
     "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
     "okx-portfolio": Case(broker="okx", mode="portfolio"),
+    "coinbase-futures": Case(
+        broker="coinbase", product="futures", mode="futures", secret=EC_SECRET, row_margins=False
+    ),
 }
 
 _ids = itertools.count(1)
@@ -127,12 +142,12 @@ class Station:
     def symbol(self, pair: str) -> Symbol:
         """Return the venue's symbol of a pair."""
         rules = self.broker._rulebook.rules.values()
-        return next(rule.symbol for rule in rules if f"{rule.base}-{rule.settle}" == pair)
+        settle = VENUES[self.case.broker].settle
+        return next(r.symbol for r in rules if (r.base, r.settle) == (pair.partition("-")[0], settle))
 
     def pair(self, symbol: Symbol) -> str:
         """Return the pair that a venue's symbol trades."""
-        rules = self.broker._rulebook.rules[symbol]
-        return f"{rules.base}-{rules.settle}"
+        return VENUES[self.case.broker].pair_of(self.broker._rulebook.rules[symbol].base)
 
     # --- the engine's truth
 
@@ -144,9 +159,9 @@ class Station:
 
     def exposure(self) -> dict[tuple[str, Side], Decimal]:
         """Return every position of the engine by pair, in engine units."""
-        suffix = VENUES[self.case.broker].suffix
+        pair_of = VENUES[self.case.broker].pair_of
         rows = self.engine.figures(self.account).positions
-        return {(row.symbol.removesuffix(suffix), row.side): row.quantity for row in rows}
+        return {(pair_of(row.symbol), row.side): row.quantity for row in rows}
 
     def orders_of(self, client_id: str) -> list[Order]:
         """Return every order the venue ever took with that client id."""
@@ -221,7 +236,7 @@ async def station(case: Case) -> AsyncIterator[Station]:
     played = VENUES[case.broker]
     spec = SandboxSpec(
         instruments=played.instruments,
-        assets=ASSETS,
+        assets=played.assets,
         accounts=(case.account(),),
         rules=played.rules,
         scenario=calm(noise=0.0),
@@ -233,8 +248,8 @@ async def station(case: Case) -> AsyncIterator[Station]:
             BrokerSpec(
                 account_id=AccountId("conformance"),
                 broker=case.broker,
-                product=PRODUCTS[case.broker][0],
-                credentials=Credentials(api_key=KEY, secret=SECRET, password=PASSWORD),
+                product=case.product or PRODUCTS[case.broker][0],
+                credentials=Credentials(api_key=KEY, secret=case.secret, password=PASSWORD),
                 endpoint=server.url,
             )
         )

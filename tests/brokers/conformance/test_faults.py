@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brokers.errors import BrokerError
+from brokers.errors import BrokerError, NotSupported
 from brokers.models import AccountSnapshot, OrderSide, Side
 from brokers.numbers import floor_to_step
 from brokers.orders import Verdict
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
 BTC = "BTC-USDT"
-ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures"]
+ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures", "coinbase-futures"]
 HARMLESS_TO_READS = {
     FaultKind.SLOW,
     FaultKind.DUPLICATE_CODE,
@@ -96,6 +96,7 @@ async def test_reads_under_a_fault_are_honest(settled: Station, kind: FaultKind)
         assert isinstance(unknown, BrokerError), "a spoilt answer is no proof of absence"
     funds = await told(lambda: broker.fetch_funding_balance("USDT"))
     assert isinstance(funds, BrokerError) or funds == Decimal(5000), funds
+    assert broker.capabilities.transfer_in or isinstance(funds, NotSupported)
     permissions = await told(broker.fetch_permissions)
     assert isinstance(permissions, BrokerError) or permissions.can_withdraw is not True
     await told(broker.measure_clock)
@@ -166,6 +167,9 @@ async def test_other_writes_under_a_fault_claim_nothing_that_is_not_so(
     else:
         assert engine.leverage(settled.account, settled.listed("SOL-USDT")) in {before, Decimal(3)}
 
+    if not broker.capabilities.transfer_in:
+        settled.server.faults.clear()
+        return
     moved = await broker.transfer_in("USDT", Decimal(100), "0" * 31 + "d")
     left = engine.funding_balance(settled.account, "USDT")
     if moved.verdict is Verdict.ACCEPTED:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from brokers.errors import NotSupported
 from brokers.models import OrderSide, Side
 from brokers.numbers import ceil_to_step, floor_to_step
 from brokers.orders import OrderState, Verdict
@@ -27,9 +28,13 @@ GUARDED = [
     "okx-futures",
     "okx-futures-isolated",
     "okx-multi-currency-hedge",
+    "coinbase-futures",
 ]
 """Where the venue itself keeps an order from opening. OKX documents `reduceOnly` for futures and multi-
 currency mode only; in portfolio mode nothing but the order's size, from a fresh picture, does it."""
+
+PRICED = [*(name for name in GUARDED if name != "coinbase-futures"), "okx-portfolio"]
+"""Where an order that only reduces may carry a price."""
 
 
 async def settled(station: Station, order: Any) -> Any:  # noqa: ANN401 - ReduceOrder and OrderReport
@@ -62,6 +67,7 @@ async def test_a_market_reduction_closes_part_of_each_position_and_nothing_else(
         assert station.exposure() == expected
 
 
+@pytest.mark.parametrize("case", PRICED, indirect=True)
 async def test_an_immediate_limit_reduction_fills_at_its_price_or_better(station: Station) -> None:
     position = await station.position(ETH, Side.SHORT)
     rules = station.broker._rulebook.rules[position.symbol]
@@ -74,6 +80,7 @@ async def test_an_immediate_limit_reduction_fills_at_its_price_or_better(station
     assert final.average_price <= price
 
 
+@pytest.mark.parametrize("case", PRICED, indirect=True)
 async def test_an_immediate_limit_away_from_the_market_ends_unfilled(station: Station) -> None:
     position = await station.position(BTC, Side.LONG)
     rules = station.broker._rulebook.rules[position.symbol]
@@ -162,7 +169,8 @@ async def test_an_order_that_arrives_after_its_deadline_is_refused_by_the_venue(
     station.broker.transport.write_deadline_s = 0.2
     station.server.faults.set(Fault(kind=FaultKind.EXECUTED_LATE, ms=450, count=1))
     order = station.reduce(position, position.quantity, ttl_s=0.25)
-    assert (await station.broker.submit(order)).verdict is Verdict.UNKNOWN
+    # where deadlines are whole seconds, the venue may refuse it at once
+    assert (await station.broker.submit(order)).verdict in {Verdict.UNKNOWN, Verdict.REJECTED}
     await asyncio.sleep(0.5)
     assert await station.broker.find_order(order.client_order_id, order.symbol) is None
     assert station.exposure() == before
@@ -191,11 +199,13 @@ async def test_a_client_id_in_use_is_recognised(station: Station) -> None:
     position = await station.position(BTC, Side.LONG)
     rules = station.broker._rulebook.rules[position.symbol]
     order = station.reduce(position, floor_to_step(position.quantity / 4, rules.lot_step))
-    assert (await station.broker.submit(order)).verdict is Verdict.ACCEPTED
+    first = await station.broker.submit(order)
+    assert first.verdict is Verdict.ACCEPTED
     again = await station.broker.submit(order)
     taken = len(station.orders_of(order.client_order_id))
     if station.broker.capabilities.ids_unique_for_ever:
-        assert again.verdict is Verdict.EXISTS
+        same = again.verdict is Verdict.ACCEPTED and again.order_id == first.order_id
+        assert again.verdict is Verdict.EXISTS or same
         assert taken == 1
     else:
         assert (again.verdict, taken) in {(Verdict.EXISTS, 1), (Verdict.ACCEPTED, 2)}
@@ -277,6 +287,10 @@ async def test_cancelling_nothing_asks_nothing(station: Station) -> None:
 
 async def test_leverage_is_set_and_setting_it_again_is_no_error(station: Station) -> None:
     symbol = station.symbol("SOL-USDT")
+    if not station.broker.capabilities.leverage_setting:
+        with pytest.raises(NotSupported):
+            await station.broker.set_leverage(symbol, Decimal(7))
+        return
     await station.broker.set_leverage(symbol, Decimal(7))
     leg = Side.LONG if station.case.hedge else None
     assert station.engine.leverage(station.account, station.listed("SOL-USDT"), leg) == 7
@@ -285,6 +299,10 @@ async def test_leverage_is_set_and_setting_it_again_is_no_error(station: Station
 
 
 async def test_collateral_moves_in_once_and_is_found_again(station: Station) -> None:
+    if not station.broker.capabilities.transfer_in:
+        with pytest.raises(NotSupported):
+            await station.broker.transfer_in("USDT", Decimal(1), "0" * 31 + "a")
+        return
     since = station.broker.venue_now()
     amount, client_id = Decimal("1234.5"), "0" * 31 + "a"
     before = station.engine.figures(station.account).coin("USDT").wallet_balance
@@ -300,6 +318,8 @@ async def test_collateral_moves_in_once_and_is_found_again(station: Station) -> 
 
 
 async def test_a_transfer_without_funds_moves_nothing(station: Station) -> None:
+    if not station.broker.capabilities.transfer_in:
+        pytest.skip("nothing can be moved in")
     report = await station.broker.transfer_in("USDT", Decimal(50_000), "0" * 31 + "c")
     assert report.verdict in {Verdict.REJECTED, Verdict.UNKNOWN}
     assert station.engine.funding_balance(station.account, "USDT") == Decimal(5000)
