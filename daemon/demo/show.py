@@ -57,7 +57,7 @@ async def show(*, speed: float, scenario: str) -> int:
     duration, out = SCENARIO_S / speed, console()
     out.print(
         f"{find_scenario(scenario).title}, over {duration:.0f} s. "
-        f"{len(names)} accounts on three venues, twice: "
+        f"{len(names)} accounts on four venues, twice: "
         "guarded (margind enforces) and alone (margind only watches).",
         soft_wrap=True,
     )

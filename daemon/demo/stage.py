@@ -107,10 +107,12 @@ class Market:
             "poll": {"interval": "1s"},
             "top_up": {"max_per_day": {"USDT": TOP_UP_PER_DAY}},
             "log": {"format": "json"},
+            "brokers": {"coinbase": {"max_leverage": 5}},
             "accounts": [
                 {
                     "id": account.id,
                     "broker": account.broker.value,
+                    "product": account.product,
                     "credentials": {
                         "api_key": kept(account, "key", account.api_key),
                         "secret": kept(account, "secret", account.secret),

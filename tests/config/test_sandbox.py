@@ -20,6 +20,13 @@ accounts:
 """
 
 OKX = ACCOUNT.replace("bybit", "okx") + "    password: p\n"
+PEM = """\
+|
+      -----BEGIN EC PRIVATE KEY-----
+      MHcCAQEEICREq8Qza4rjx0zJNgxFy1FXoCdcBleqA4/Gv4W0Ik6ooAoGCCqGSM49
+      -----END EC PRIVATE KEY-----
+"""
+COINBASE = ACCOUNT.replace("bybit", "coinbase").replace("secret: s\n", f"secret: {PEM}")
 
 
 def sandbox(text: str) -> SandboxSettings:
@@ -42,10 +49,11 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("bybit", "unified", "cross"),
         ("binance", "usdm", "single_asset"),
         ("okx", "unified", "futures"),
+        ("coinbase", "spot", "cash"),
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
-    text = OKX if broker == "okx" else ACCOUNT.replace("bybit", broker)
+    text = {"okx": OKX, "coinbase": COINBASE}.get(broker, ACCOUNT.replace("bybit", broker))
     (account,) = sandbox(text).accounts
     assert (account.product, account.mode) == (product, mode)
 
@@ -99,12 +107,20 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         ("speed: 0\n" + ACCOUNT, 1, "speed", "0 < value"),
         ("speed: 20000\n" + ACCOUNT, 1, "speed", "the most is 10000"),
         ("scenario: Flash Crash\n" + ACCOUNT, 1, "scenario", "a-z, 0-9"),
-        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "known here: binance, bybit, okx"),
+        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "here: binance, bybit, coinbase, okx"),
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),
-        (ACCOUNT.replace("bybit", "kraken"), 3, "accounts[0].broker", "known here: bybit, binance, okx"),
+        (
+            ACCOUNT.replace("bybit", "kraken"),
+            3,
+            "accounts[0].broker",
+            "known here: bybit, binance, okx, coinbase",
+        ),
         (ACCOUNT + "    mode: portfolio\n", 7, "accounts[0].mode", "known here: cross, isolated"),
         (ACCOUNT + "    product: usdm\n", 7, "accounts[0].product", "known here: unified"),
+        (ACCOUNT.replace("bybit", "coinbase"), 5, "accounts[0].secret", "write one in PEM form"),
+        (COINBASE + "    mode: futures\n", 10, "accounts[0].mode", "known here: cash"),
+        (COINBASE + POSITION + "}\n", 10, "accounts[0].positions", "a cash account has none"),
         (ACCOUNT + "    password: p\n", 7, "accounts[0].password", "bybit keys have no passphrase"),
         (ACCOUNT.replace("bybit", "okx"), 2, "accounts[0].password", "OKX keys come with a passphrase"),
         (ACCOUNT.replace("api_key: k", "api_key: 'a b'"), 4, "accounts[0].api_key", "without spaces"),

@@ -316,6 +316,7 @@ class Workshop:
         return {
             "id": row["id"],
             "broker": row["broker"],
+            **({"product": row["product"]} if row.get("product") else {}),
             "credentials": credentials,
             "endpoint": endpoint,
         }

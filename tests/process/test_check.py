@@ -1,4 +1,4 @@
-"""`margind check` against what the venues know: the six accounts of the shipped sandbox."""
+"""`margind check` against what the venues know: the accounts of the shipped sandbox."""
 
 import json
 import re
@@ -23,7 +23,10 @@ MODES = {
     "binance-multi": "multi-assets",
     "okx-futures": "futures mode",
     "okx-multi": "multi-currency margin",
+    "coinbase-futures": "US futures, default portfolio",
+    "coinbase-spot": "cash account, default portfolio",
 }
+SECRETS = {"api_key", "secret", "password"}
 ROUNDING = Decimal("0.06")
 """The table shows tenths of a percent; the venue's figures move a little between two looks."""
 
@@ -34,7 +37,7 @@ def demo_market(workshop: Workshop) -> Sandbox:
     shipped = yaml.safe_load(SHIPPED.read_text())
     accounts = [
         {
-            name: f"Canary4711-{account['id']}-{name}" if name in {"api_key", "secret", "password"} else value
+            name: f"Canary4711-{account['id']}-{name}" if name in SECRETS and "\n" not in value else value
             for name, value in account.items()
         }
         for account in shipped["accounts"]
@@ -55,10 +58,14 @@ def rows_in(table: str) -> Iterator[Row]:
         yield dict(zip(names, cells, strict=True))
 
 
-def worst_of(truth: dict[str, Any]) -> dict[str, Decimal]:
-    """Return the largest ratio of each measure over an account's pools, in percent."""
+def worst_of(truth: dict[str, Any], *, holds: bool = False) -> dict[str, Decimal]:
+    """Return the largest ratio of each measure over an account's pools, in percent.
+
+    `holds`: what orders need is taken off the equity, not counted as used.
+    """
+    kinds = ("position",) if holds else ("position", "order")
     used = [
-        (Decimal(pool["position_initial_margin"]) + Decimal(pool["order_initial_margin"]), pool["available"])
+        (sum(Decimal(pool[f"{kind}_initial_margin"]) for kind in kinds), pool["available"])
         for pool in truth["pools"]
         if pool["kind"] != "isolated_position"
     ]
@@ -89,13 +96,17 @@ def test_the_table_tells_what_the_venues_know(workshop: Workshop, demo_market: S
     for name, row in rows.items():
         truth = demo_market.venue_of(name).truth(name)
         assert row["account mode"] == MODES[name]
-        assert (row["mode"], row["reachable"], row["key"]) == ("enforce", "yes", "read trade transfer")
+        key = "read trade" if name.startswith("coinbase") else "read trade transfer"
+        assert (row["mode"], row["reachable"], row["key"]) == ("enforce", "yes", key)
         assert int(row["positions"]) == len(truth["positions"])
         assert abs(int(row["clock offset"].removesuffix(" ms"))) < 500
-        expected = worst_of(truth)
+        expected = worst_of(truth, holds=name == "coinbase-futures")
         if name == "bybit-isolated":
             continue  # its worst unit is the wallet, which Bybit gives no ratio
         for measure in ("utilization", "maintenance"):
+            if name == "coinbase-spot":
+                assert row[measure] == "n/a"
+                continue
             shown = percent_in(row[measure])
             assert shown is not None
             assert abs(shown - expected[measure]) <= ROUNDING, (name, measure, shown, expected)

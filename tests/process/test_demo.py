@@ -24,6 +24,8 @@ ACCOUNTS = (
     "binance-multi",
     "okx-futures",
     "okx-multi",
+    "coinbase-futures",
+    "coinbase-spot",
 )
 
 
