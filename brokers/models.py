@@ -207,9 +207,10 @@ class RiskUnit:
     parent: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a cash unit with a measure: without margin there is nothing that one could be of."""
-        if self.kind is UnitKind.CASH and self.measures:
-            raise ValueError(f"{self.key}: a cash unit has no measures")
+        """Refuse a cash unit with a measure or a margin: it is no place to lose missing figures in."""
+        margins = (self.initial_margin, self.maintenance_margin, self.available_margin, self.venue_ratio)
+        if self.kind is UnitKind.CASH and (self.measures or any(figure is not None for figure in margins)):
+            raise ValueError(f"{self.key}: a cash unit has no margin and no measure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,15 +262,18 @@ class AccountSnapshot:
     tiers: Mapping[Symbol, tuple[MarginTier, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Refuse a naive time and a position whose unit is not there."""
+        """Refuse a naive time and a position whose unit is not there, or cannot answer for it."""
         if self.as_of.tzinfo is None or self.fetched_at.tzinfo is None:
             raise ValueError("snapshot times must be aware")
         keys = {unit.key for unit in self.units}
+        cash = {unit.key for unit in self.units if unit.kind is UnitKind.CASH}
         if len(keys) != len(self.units):
             raise ValueError("two risk units share one key")
         for position in self.positions:
             if position.unit not in keys:
                 raise ValueError(f"{position.symbol}: no risk unit {position.unit!r}")
+            if position.unit in cash:
+                raise ValueError(f"{position.symbol}: a cash unit answers for no position")
 
     def unit(self, key: str) -> RiskUnit:
         """Return the risk unit named `key`."""
