@@ -18,7 +18,7 @@ from brokers.profile import Request
 from brokers.registry import BrokerSpec
 from brokers.venues.coinbase.cancelling import cancel_batches, read_cancel_rows
 from brokers.venues.coinbase.orders import read_open_order, read_report
-from brokers.venues.coinbase.pages import Rows, read_pages, read_pages_if_any
+from brokers.venues.coinbase.pages import Rows, if_any, read_pages
 from brokers.venues.coinbase.profile import ADVANCED_TRADE
 
 ORDERS = "v3PrivateGetBrokerageOrdersHistoricalBatch"
@@ -26,6 +26,8 @@ PAGE = 250
 
 WAITING = ("PENDING", "QUEUED")
 """States before OPEN. Coinbase takes OPEN only alone; the others may be asked for together."""
+
+ENDED = ("FILLED", "CANCELLED", "EXPIRED", "FAILED")
 
 LOOKED_BACK = timedelta(days=3)
 """How old an order may be that is looked up; margind asks within seconds of sending, or at its next start."""
@@ -58,15 +60,18 @@ class CoinbaseBroker(CcxtBroker[Raw]):
     # ------------------------------------------------------------------ the key
 
     async def load_mode(self, read: Read) -> AccountMode:
-        """Read which portfolio the key opens: it sees no other."""
-        portfolio = str((await self._key(read)).get("portfolio_type") or "unnamed").lower()
+        """Read which portfolio the key opens: it sees no other. Not every host can say."""
+        key = await if_any(self._key(read)) or {}
+        portfolio = str(key.get("portfolio_type") or "unnamed").lower()
         return AccountMode(
             label=f"{self.mode_label}, {portfolio} portfolio", margin_mode=None, position_mode=None
         )
 
     async def load_permissions(self, read: Read) -> KeyPermissions:
         """Read what the key may do. Coinbase's "transfer" sends funds off the platform, too: it withdraws."""
-        key = await self._key(read)
+        key = await if_any(self._key(read))
+        if key is None:
+            raise NotSupported("coinbase: this host cannot say what the key may do")
         transfers = _flag(key, "can_transfer")
         return KeyPermissions(
             can_read=_flag(key, "can_view"),
@@ -87,9 +92,9 @@ class CoinbaseBroker(CcxtBroker[Raw]):
         common = {"product_type": self.product_type, "limit": str(PAGE)}
         rows, waiting = await asyncio.gather(
             read_pages(read, ORDERS, "orders", {**common, "order_status": ["OPEN"]}),
-            read_pages_if_any(read, ORDERS, "orders", {**common, "order_status": list(WAITING)}),
+            if_any(read_pages(read, ORDERS, "orders", {**common, "order_status": list(WAITING)})),
         )
-        found = [read_open_order(row, self._held) for row in (*rows, *waiting)]
+        found = [read_open_order(row, self._held) for row in (*rows, *(waiting or ()))]
         return tuple({order.order_id: order for order in found}.values())
 
     async def look_up_order(
@@ -97,13 +102,14 @@ class CoinbaseBroker(CcxtBroker[Raw]):
     ) -> OrderReport | None:
         """Find an order by client id in the lists: no call takes one.
 
-        Open orders and the others are two lists, and an order may go from one to the other in between; the
-        second is read again after the first.
+        Open orders cannot be listed with others, and an order may cease to be one in between: what has ended
+        is read last.
         """
         since = (self.transport.venue_now() - LOOKED_BACK).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         of_product = {"product_ids": [str(symbol)], "limit": str(PAGE)}
         everything = {**of_product, "start_date": since}
-        for params in (everything, {**of_product, "order_status": ["OPEN"]}, everything):
+        open_ones = {**of_product, "order_status": ["OPEN"]}
+        for params in (everything, open_ones, {**everything, "order_status": list(ENDED)}):
             rows = await read_pages(read, ORDERS, "orders", params)
             if found := _only(rows, client_order_id):
                 return read_report(found, client_order_id, symbol)

@@ -15,9 +15,9 @@ from brokers.port import Capabilities
 from brokers.profile import Json, Request
 from brokers.venues.coinbase.account import CoinbaseBroker
 from brokers.venues.coinbase.orders import close_request, read_ack
-from brokers.venues.coinbase.pages import read_pages
+from brokers.venues.coinbase.pages import read_products
 from brokers.venues.coinbase.positions import read_positions
-from brokers.venues.coinbase.products import read_products
+from brokers.venues.coinbase.products import market_rules
 from brokers.venues.coinbase.profile import ORDER_TIME_TO_LIVE
 from brokers.venues.coinbase.summary import futures_unit
 
@@ -48,10 +48,7 @@ class FuturesBroker(CoinbaseBroker[RawFutures]):
 
     async def load_markets(self, read: Read) -> Mapping[Symbol, MarketRules]:
         """Read the futures products; an expired one may still be listed."""
-        rows = await read_pages(
-            read, "v3PublicGetBrokerageMarketProducts", "products", {"product_type": "FUTURE"}
-        )
-        return read_products(rows)
+        return market_rules(await read_products(read, {"product_type": self.product_type}))
 
     async def gather(self, read: Read) -> RawFutures:
         """Read balance summary and positions; each is one answer."""
@@ -89,7 +86,7 @@ def read_snapshot(raw: RawFutures, context: SnapshotContext) -> AccountSnapshot:
     )
     rows = rows_from(mapping_from(raw.positions, "cfm/positions").get("positions"), "positions")
     positions = read_positions(rows, context.markets, findings)
-    unit = futures_unit(summary, holds_positions=bool(rows), findings=findings)
+    unit = futures_unit(summary, holds_positions=bool(positions or findings), findings=findings)
     held = {position.symbol for position in positions}
     return AccountSnapshot(
         account_id=context.account_id,

@@ -1,8 +1,8 @@
 """Lists that Coinbase gives in pages: `has_next` and a `cursor` to go on from."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
 from brokers.answers import ForeignAnswer
 from brokers.errors import ClockRefused, MalformedAnswer, RequestRefused, Unauthorized
@@ -37,16 +37,27 @@ async def read_pages(read: Read, call: str, name: str, params: Mapping[str, obje
     raise MalformedAnswer(f"{call}: the pages do not end")
 
 
-async def read_pages_if_any(read: Read, call: str, name: str, params: Mapping[str, object]) -> Rows:
-    """Read a list that a host may not have; empty when it says so.
+T = TypeVar("T")
+
+
+async def if_any(reading: Awaitable[T]) -> T | None:
+    """Read what a host may not have; `None` when it says so, or something answers in its place.
 
     Raises:
         BrokerError: nobody answered, or not to this key.
     """
     try:
-        return await read_pages(read, call, name, params)
+        return await reading
     except (Unauthorized, ClockRefused):
         raise
     except (RequestRefused, ForeignAnswer) as error:
-        _log.info("coinbase: no such list: %s", error)
-        return []
+        _log.info("coinbase: not to be had: %s", error)
+        return None
+
+
+async def read_products(read: Read, params: Mapping[str, object]) -> Rows:
+    """Read products: from the public list, or where a host has none from the private one."""
+    rows = await if_any(read_pages(read, "v3PublicGetBrokerageMarketProducts", "products", params))
+    if rows is None:
+        return await read_pages(read, "v3PrivateGetBrokerageProducts", "products", params)
+    return rows

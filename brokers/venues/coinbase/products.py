@@ -9,7 +9,7 @@ from brokers.numbers import NumberError, decimal_from, decimal_or_none
 from brokers.venues.coinbase.amounts import USD
 
 
-def read_products(rows: Sequence[Mapping[str, Any]]) -> dict[Symbol, MarketRules]:
+def market_rules(rows: Sequence[Mapping[str, Any]]) -> dict[Symbol, MarketRules]:
     """Read the rules of every futures product that states them all.
 
     A damaged row is left out: a position in it is then flagged as unknown, while the others stay tradable.

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import ClassVar
 
 from brokers.errors import NotSupported
-from brokers.fields import mapping_from, rows_from
 from brokers.hooks import Ack, Read, SnapshotContext
 from brokers.models import AccountSnapshot, Finding, MarketRules, Symbol
 from brokers.orders import ReduceOrder
@@ -20,7 +19,7 @@ from brokers.venues.coinbase.holdings import (
     read_holdings,
     read_prices,
 )
-from brokers.venues.coinbase.pages import Rows, read_pages
+from brokers.venues.coinbase.pages import Rows, read_pages, read_products
 from brokers.venues.coinbase.profile import ORDER_TIME_TO_LIVE
 
 
@@ -58,11 +57,8 @@ class SpotBroker(CoinbaseBroker[RawSpot]):
         asked_at = self.transport.venue_now()
         wallets = await read_pages(read, "v3PrivateGetBrokerageAccounts", "accounts", {"limit": str(PAGE)})
         wanted = products_for(read_holdings(wallets, []))
-        products: Rows = []
-        if wanted:
-            params = {"product_type": "SPOT", "product_ids": list(wanted)}
-            answer = mapping_from(await read("v3PrivateGetBrokerageProducts", params), "products")
-            products = list(rows_from(answer.get("products"), "products"))
+        params = {"product_type": self.product_type, "product_ids": list(wanted)}
+        products = await read_products(read, params) if wanted else []
         return RawSpot(asked_at=asked_at, wallets=wallets, products=products)
 
     def parse_snapshot(self, raw: RawSpot, context: SnapshotContext) -> AccountSnapshot:

@@ -38,7 +38,7 @@ def futures_unit(summary: Raw, *, holds_positions: bool, findings: list[Finding]
     initial = required(summary, "initial_margin", fields)
     threshold = required(summary, "liquidation_threshold", fields)
     _check_buffer(summary, equity, threshold, fields)
-    _check_torn(threshold, holds_positions=holds_positions, fields=fields)
+    _check_torn(summary, threshold, holds_positions=holds_positions, fields=fields)
     used, maintenance = initial, threshold
     for name in (INTRADAY, OVERNIGHT):
         window = _window(summary, name, needed=holds_positions, fields=fields)
@@ -92,11 +92,15 @@ def _check_buffer(summary: Raw, equity: Decimal | None, threshold: Decimal | Non
         )
 
 
-def _check_torn(threshold: Decimal | None, *, holds_positions: bool, fields: Fields) -> None:
-    """Find a picture torn between the two answers: a requirement without positions, or the reverse."""
+def _check_torn(summary: Raw, threshold: Decimal | None, *, holds_positions: bool, fields: Fields) -> None:
+    """Find a picture torn between the two answers: a requirement without positions, or the reverse.
+
+    Open orders alone may require something, never more than they hold.
+    """
+    of_orders = amount(summary, "total_open_orders_hold_amount", fields) or ZERO
     if threshold is None:
         return
-    if threshold > ZERO and not holds_positions:
+    if threshold > of_orders and not holds_positions:
         fields.find(
             FindingCode.INCONSISTENT, f"liquidation_threshold is {threshold}, and no position is listed"
         )

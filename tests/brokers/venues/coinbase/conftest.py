@@ -10,7 +10,7 @@ import pytest
 from brokers.hooks import SnapshotContext
 from brokers.models import AccountId, AccountMode, AccountSnapshot
 from brokers.venues.coinbase.futures import RawFutures, read_snapshot
-from brokers.venues.coinbase.products import read_products
+from brokers.venues.coinbase.products import market_rules
 
 NOW = datetime(2024, 4, 1, 12, 0, 1, tzinfo=UTC)
 ASKED_AT = datetime(2024, 4, 1, 12, 0, 0, tzinfo=UTC)
@@ -117,7 +117,7 @@ def seen(product: Row, summary: Row, position: Row) -> Callable[..., AccountSnap
             product="futures",
             now=NOW,
             mode=AccountMode(label="US futures", margin_mode=None, position_mode=None),
-            markets=read_products([product]),
+            markets=market_rules([product]),
         )
         return read_snapshot(raw, context)
 

@@ -6,7 +6,7 @@ import pytest
 
 from brokers.errors import MalformedAnswer
 from brokers.models import AccountSnapshot, ContractKind, FindingCode, OrderSide, Side
-from brokers.venues.coinbase.products import read_products
+from brokers.venues.coinbase.products import market_rules
 
 Seen = Callable[..., AccountSnapshot]
 Row = dict[str, Any]
@@ -83,7 +83,7 @@ def test_an_answer_without_the_list_is_no_flat_account(seen: Seen, rows: object)
 
 
 def test_market_rules_are_those_of_the_product_list(product: Row) -> None:
-    [rules] = read_products([product]).values()
+    [rules] = market_rules([product]).values()
     assert (rules.base, rules.quote, rules.settle, rules.kind) == ("BTC", "USD", "USD", ContractKind.LINEAR)
     assert (rules.contract_size, rules.lot_step, rules.min_quantity) == (D("0.01"), D(1), D(1))
     assert (rules.price_step, rules.max_market_quantity) == (D(5), D(2000))
@@ -101,4 +101,4 @@ def test_market_rules_are_those_of_the_product_list(product: Row) -> None:
     ],
 )
 def test_a_product_that_does_not_state_its_rules_has_none(product: Row, changes: Row) -> None:
-    assert read_products([{**product, **changes}]) == {}
+    assert market_rules([{**product, **changes}]) == {}

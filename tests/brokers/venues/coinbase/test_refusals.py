@@ -71,6 +71,13 @@ def test_a_refused_order_comes_as_a_success_of_the_request() -> None:
             {"error": "UNKNOWN_FAILURE_REASON", "preview_failure_reason": "PREVIEW_INVALID_SIZE_PRECISION"},
             Verdict.REJECTED,
         ),
+        (
+            {
+                "new_order_failure_reason": "UNKNOWN_FAILURE_REASON",
+                "preview_failure_reason": "PREVIEW_IN_LIQUIDATION",
+            },
+            Verdict.REJECTED,
+        ),
         ({"new_order_failure_reason": "CANNOT_CLOSE_ZERO_POSITION"}, Verdict.REJECTED),
         ({"new_order_failure_reason": "DUPLICATE_CLIENT_ORDER_ID"}, Verdict.EXISTS),
         ({"error": "UNKNOWN_FAILURE_REASON"}, Verdict.UNKNOWN),

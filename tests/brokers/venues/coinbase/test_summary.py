@@ -145,6 +145,26 @@ def test_a_requirement_without_positions_is_a_torn_picture(seen: Seen) -> None:
     assert "no position is listed" in snapshot.findings[0].detail
 
 
+def test_a_requirement_that_orders_explain_is_not_torn(seen: Seen) -> None:
+    assert (
+        seen(positions=[], total_open_orders_hold_amount={"value": "400", "currency": "USD"}).findings == ()
+    )
+    less = seen(positions=[], total_open_orders_hold_amount={"value": "300", "currency": "USD"})
+    assert [finding.code for finding in less.findings] == [FindingCode.INCONSISTENT]
+
+
+def test_a_flat_row_is_no_position_that_would_need_margin(seen: Seen, position: Row) -> None:
+    zero = {"value": "0", "currency": "USD"}
+    flat = {
+        "positions": [{**position, "number_of_contracts": "0"}],
+        "initial_margin": zero,
+        "liquidation_threshold": zero,
+        "liquidation_buffer_amount": None,
+        "overnight_margin_window_measure": None,
+    }
+    assert seen(**flat).findings == ()
+
+
 def test_positions_without_a_requirement_are_a_torn_picture(seen: Seen) -> None:
     snapshot = seen(liquidation_threshold={"value": "0", "currency": "USD"}, liquidation_buffer_amount=None)
     assert [finding.code for finding in snapshot.findings] == [FindingCode.INCONSISTENT]
