@@ -67,6 +67,15 @@ def test_bare_figures_mean_the_same_as_wrapped_ones(seen: Seen, summary: Row) ->
     assert seen(**bare).units == seen().units
 
 
+def test_the_stated_percentage_is_capped_and_so_not_what_it_says(seen: Seen, summary: Row) -> None:
+    equity, used, threshold = (
+        D(summary[name]["value"]) for name in ("available_margin", "initial_margin", "liquidation_threshold")
+    )
+    assert int(100 * (equity - threshold) / (used - threshold)) == 4099
+    assert summary["liquidation_buffer_percentage"] == "1000"
+    assert seen().findings == ()
+
+
 def test_the_stated_buying_power_and_percentage_are_not_used(seen: Seen) -> None:
     changed = seen(futures_buying_power={"value": "1", "currency": "USD"}, liquidation_buffer_percentage="7")
     assert changed.units == seen().units

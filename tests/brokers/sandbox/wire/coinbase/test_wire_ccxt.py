@@ -90,6 +90,16 @@ async def test_a_position_is_closed_in_part_and_the_order_is_listed(
     assert (listed["id"], listed["status"], listed["filled"]) == (order["id"], "closed", 30.0)
 
 
+async def test_without_a_size_all_of_the_position_is_closed(
+    exchange: ccxt.async_support.coinbase, engine: Engine
+) -> None:
+    await exchange.load_markets()
+    await exchange.close_position(SYMBOL, None, {"clientOrderId": "mine"})
+    assert engine.figures("desk").positions == ()
+    with pytest.raises(ExchangeError, match="CANNOT_CLOSE_ZERO_POSITION"):
+        await exchange.close_position(SYMBOL, None, {"clientOrderId": "another"})
+
+
 async def test_a_resting_order_is_placed_listed_and_cancelled(
     exchange: ccxt.async_support.coinbase, engine: Engine
 ) -> None:

@@ -16,6 +16,8 @@ from brokers.sandbox.faults import Fault, FaultKind
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.wire.base import WireRequest
 from brokers.sandbox.wire.coinbase.wire import CoinbaseWire
+from config.accounts import WITHDRAWAL_WORDS, AccountSettings
+from daemon.opening import objection_to
 
 pytestmark = pytest.mark.wire
 
@@ -151,3 +153,14 @@ async def test_a_key_without_the_trade_scope_is_refused_an_order(
     reader = await open_at(server, "reader")
     report = await reader.submit(reduce(reader, position, "1"))
     assert (report.verdict, report.code) == (Verdict.REJECTED, "PERMISSION_DENIED")
+
+
+async def test_a_transferring_key_is_refused_unless_the_account_says_so(
+    server: SandboxServer, open_at: Open
+) -> None:
+    found = await (await open_at(server, "sender")).fetch_permissions()
+    written = {"id": "main", "broker": "coinbase", "credentials": {"api_key": "env:K", "secret": "env:S"}}
+    careful = AccountSettings.model_validate(written)
+    bold = AccountSettings.model_validate({**written, "allow_withdrawal_key": WITHDRAWAL_WORDS})
+    assert "can withdraw" in (objection_to(careful, found) or "")
+    assert objection_to(bold, found) is None
