@@ -3,9 +3,7 @@
 import asyncio
 import itertools
 import time
-from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,7 +19,6 @@ from brokers.models import (
     Measure,
     OrderSide,
     Position,
-    PositionMode,
     RiskUnit,
     Side,
     Symbol,
@@ -29,7 +26,6 @@ from brokers.models import (
 )
 from brokers.orders import ClientOrderId, ReduceOrder
 from brokers.registry import PRODUCTS, BrokerSpec, Credentials, open_broker
-from brokers.sandbox.catalogue import ASSETS
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.faults import GATEWAY, Fault, FaultKind
 from brokers.sandbox.figures import PositionFigures
@@ -37,119 +33,15 @@ from brokers.sandbox.orders import Order, OrderSpec, OrderType, TimeInForce, Tri
 from brokers.sandbox.scenarios import calm
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.spec import (
-    AccountSpec,
-    MarginPool,
-    OpeningPosition,
-    OpeningWallet,
-    Permissions,
     SandboxSpec,
 )
-from brokers.sandbox.venues import VENUES, SandboxVenue
+from tests.brokers.conformance.cases import BTC, CASES, KEY, PASSWORD, Case
 
 AHEAD_MS = 7_000
 """How far the sandbox's clock is ahead of ours: nothing works unless it is measured."""
 
 FAULT_MS = {FaultKind.SLOW: 30, FaultKind.EXECUTED_LATE: 300, FaultKind.CLOCK_SKEW: 60_000}
 ROUNDING = Decimal("0.0002")
-
-KEY, PASSWORD = "conformance-key-0001", "conformance-pass"
-SECRET = b64encode(b"conformance-secret-0001").decode()  # Kraken's secrets are base64, the others any text
-BTC, ETH = "BTC-USDT", "ETH-USDT"
-
-
-def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None) -> OpeningPosition:
-    return OpeningPosition(symbol=symbol, side=side, quantity=Decimal(quantity), margin_mode=mode)
-
-
-ONE_WAY = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10"))
-HEDGED = (_held(BTC, Side.LONG, "0.5"), _held(BTC, Side.SHORT, "0.2"), _held(ETH, Side.SHORT, "10"))
-DOLLARS = (_held(BTC, Side.LONG, "30000"), _held(ETH, Side.SHORT, "30000"))
-MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.ISOLATED))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One kind of account at one venue; its positions are named by pair.
-
-    `carries_ids`: the venue's orders carry our client ids.
-    """
-
-    broker: str
-    mode: str
-    positions: tuple[OpeningPosition, ...] = ONE_WAY
-    hedge: bool = False
-    margin_mode: MarginMode = MarginMode.CROSS
-    carries_ids: bool = True
-    wallets: Mapping[str, str] = field(default_factory=dict)
-    """Currency -> balance; by default 20,000 of what the venue's contracts settle in."""
-    inverse: bool = False
-    """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
-
-    @property
-    def venue(self) -> SandboxVenue:
-        """Where it is."""
-        return VENUES[self.broker]
-
-    @property
-    def pool(self) -> MarginPool:
-        """What backs cross positions."""
-        return self.venue.pools[self.mode]
-
-    def listed(self, pair: str) -> str:
-        """Return the engine's contract of a pair."""
-        return self.venue.listed_as(pair.replace("USDT", "USD") if self.inverse else pair)
-
-    def pair_of(self, name: str) -> str:
-        """Return the pair that the engine's contract stands for."""
-        pair = self.venue.pair_of(name)
-        return f"{pair}T" if self.inverse and pair.endswith("-USD") else pair
-
-    def account(self) -> AccountSpec:
-        """Return the account as the engine has it."""
-        currency = self.venue.currency
-        wallets = self.wallets or {currency: "20000"}
-        positions = tuple(replace(held, symbol=self.listed(held.symbol)) for held in self.positions)
-        return AccountSpec(
-            name="desk",
-            api_key=KEY,
-            secret=SECRET,
-            password=PASSWORD,
-            wallets={name: OpeningWallet(balance=Decimal(amount)) for name, amount in wallets.items()},
-            funding={currency: Decimal(5_000)},
-            margin_pool=self.pool,
-            position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
-            margin_mode=self.margin_mode,
-            margin_modes={
-                held.symbol: held.margin_mode for held in positions if held.margin_mode is not None
-            },
-            positions=positions,
-            permissions=Permissions(can_withdraw=False),
-        )
-
-
-CASES = {
-    "binance-single-asset": Case(broker="binance", mode="single_asset"),
-    "binance-single-asset-isolated": Case(broker="binance", mode="single_asset", positions=MIXED),
-    "binance-multi-assets-hedge": Case(broker="binance", mode="multi_assets", positions=HEDGED, hedge=True),
-    "bybit-cross": Case(broker="bybit", mode="cross"),
-    "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
-    "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),
-    "okx-futures": Case(broker="okx", mode="futures"),
-    "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
-    "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
-    "okx-portfolio": Case(broker="okx", mode="portfolio"),
-    "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
-    "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
-    "cryptocom": Case(broker="cryptocom", mode="smart_cross", carries_ids=False),
-    "cryptocom-isolated": Case(broker="cryptocom", mode="smart_cross", carries_ids=False, positions=MIXED),
-    "kraken-futures-inverse": Case(
-        broker="krakenfutures",
-        mode="single_collateral",
-        positions=DOLLARS,
-        wallets={"BTC": "0.3", "ETH": "6"},
-        inverse=True,
-    ),
-}
 
 _ids = itertools.count(1)
 
@@ -246,8 +138,11 @@ class Station:
             if row is None:
                 return {}
             key = row.pool
-        pool = figures.pool(key)
+        pool = figures.pool(key) or figures.pool(unit.currency)  # one currency is the whole account
         truth = {"margin_equity": pool.margin_balance, "initial_margin": pool.initial_margin}
+        if self.case.orders_hold:
+            truth["margin_equity"] -= pool.order_initial_margin
+            truth["initial_margin"] -= pool.order_initial_margin
         if unit.kind is UnitKind.ISOLATED_POSITION:
             truth["initial_margin"] = self._margin_of(row)
         if Measure.MAINTENANCE in unit.measures:
@@ -266,7 +161,7 @@ class Station:
             "notional": row.notional,
             "unrealized_pnl": row.unrealized_pnl,
         }
-        if self.case.mode != "portfolio":  # there margins are the account's, and no position has its own
+        if self.case.row_margins and self.case.mode != "portfolio":  # there margins are the account's
             truth |= {"initial_margin": self._margin_of(row), "maintenance_margin": row.maintenance_margin}
         return truth
 
@@ -398,7 +293,7 @@ async def strange(case: Case) -> AsyncIterator[Station]:
     played = case.venue
     spec = SandboxSpec(
         instruments=played.instruments,
-        assets=ASSETS,
+        assets=played.assets,
         accounts=(case.account(),),
         rules=played.rules,
         scenario=calm(noise=0.0),
@@ -410,8 +305,8 @@ async def strange(case: Case) -> AsyncIterator[Station]:
             BrokerSpec(
                 account_id=AccountId("conformance"),
                 broker=played.broker or case.broker,
-                product=played.product or PRODUCTS[case.broker][0],
-                credentials=Credentials(api_key=KEY, secret=SECRET, password=PASSWORD),
+                product=case.product or played.product or PRODUCTS[case.broker][0],
+                credentials=Credentials(api_key=KEY, secret=case.secret, password=PASSWORD),
                 endpoint=server.url,
             )
         )

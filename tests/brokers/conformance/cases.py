@@ -1,0 +1,132 @@
+"""The kinds of account that every adapter is tried on."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from brokers.models import MarginMode, PositionMode, Side
+from brokers.sandbox.spec import AccountSpec, MarginPool, OpeningPosition, OpeningWallet, Permissions
+from brokers.sandbox.venues import VENUES, SandboxVenue
+
+KEY, PASSWORD = "conformance-key-0001", "conformance-pass"
+SECRET = b64encode(b"conformance-secret-0001").decode()  # Kraken's secrets are base64, the others any text
+EC_SECRET = """\
+-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEICREq8Qza4rjx0zJNgxFy1FXoCdcBleqA4/Gv4W0Ik6ooAoGCCqGSM49
+AwEHoUQDQgAEQfQ7X2BS7hqHCdwPXdr3KQ/6KvLnRJFIH4JKF1yDVZMRnMFdoNWg
+8+dv5kQQ7iZwqwAuDuZeIFWE/oDTIFZ3VQ==
+-----END EC PRIVATE KEY-----
+"""
+"""Coinbase's are private keys; this one opens nothing."""
+
+BTC, ETH = "BTC-USDT", "ETH-USDT"
+
+
+def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None) -> OpeningPosition:
+    return OpeningPosition(symbol=symbol, side=side, quantity=Decimal(quantity), margin_mode=mode)
+
+
+ONE_WAY = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10"))
+HEDGED = (_held(BTC, Side.LONG, "0.5"), _held(BTC, Side.SHORT, "0.2"), _held(ETH, Side.SHORT, "10"))
+DOLLARS = (_held(BTC, Side.LONG, "30000"), _held(ETH, Side.SHORT, "30000"))
+MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.ISOLATED))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One kind of account at one venue; its positions are named by pair.
+
+    `carries_ids`: the venue's orders carry our client ids.
+    """
+
+    broker: str
+    mode: str
+    positions: tuple[OpeningPosition, ...] = ONE_WAY
+    hedge: bool = False
+    margin_mode: MarginMode = MarginMode.CROSS
+    carries_ids: bool = True
+    wallets: Mapping[str, str] = field(default_factory=dict)
+    """Currency -> balance; by default 20,000 of what the venue's contracts settle in."""
+    inverse: bool = False
+    """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
+    product: str = ""  # "": the venue's own, or its broker's first
+    secret: str = SECRET
+    row_margins: bool = True  # the venue states each position's own margin
+    tells_clock: bool = True  # a refused signature says whether it was for its time
+    orders_hold: bool = False  # what orders need is taken off the equity, not counted as used
+
+    @property
+    def venue(self) -> SandboxVenue:
+        """Where it is."""
+        return VENUES[self.broker]
+
+    @property
+    def pool(self) -> MarginPool:
+        """What backs cross positions."""
+        return self.venue.pools[self.mode]
+
+    def listed(self, pair: str) -> str:
+        """Return the engine's contract of a pair."""
+        return self.venue.listed_as(pair.replace("USDT", "USD") if self.inverse else pair)
+
+    def pair_of(self, name: str) -> str:
+        """Return the pair that the engine's contract stands for."""
+        pair = self.venue.pair_of(name)
+        return f"{pair}T" if self.inverse and pair.endswith("-USD") else pair
+
+    def account(self) -> AccountSpec:
+        """Return the account as the engine has it."""
+        currency = self.venue.currency
+        wallets = self.wallets or {currency: "20000"}
+        positions = tuple(replace(held, symbol=self.listed(held.symbol)) for held in self.positions)
+        return AccountSpec(
+            name="desk",
+            api_key=KEY,
+            secret=self.secret,
+            password=PASSWORD,
+            wallets={name: OpeningWallet(balance=Decimal(amount)) for name, amount in wallets.items()},
+            funding={currency: Decimal(5_000)},
+            margin_pool=self.pool,
+            position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
+            margin_mode=self.margin_mode,
+            margin_modes={
+                held.symbol: held.margin_mode for held in positions if held.margin_mode is not None
+            },
+            positions=positions,
+            permissions=Permissions(can_withdraw=False),
+        )
+
+
+CASES = {
+    "binance-single-asset": Case(broker="binance", mode="single_asset"),
+    "binance-single-asset-isolated": Case(broker="binance", mode="single_asset", positions=MIXED),
+    "binance-multi-assets-hedge": Case(broker="binance", mode="multi_assets", positions=HEDGED, hedge=True),
+    "bybit-cross": Case(broker="bybit", mode="cross"),
+    "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
+    "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),
+    "okx-futures": Case(broker="okx", mode="futures"),
+    "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
+    "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
+    "okx-portfolio": Case(broker="okx", mode="portfolio"),
+    "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
+    "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
+    "cryptocom": Case(broker="cryptocom", mode="smart_cross", carries_ids=False),
+    "cryptocom-isolated": Case(broker="cryptocom", mode="smart_cross", carries_ids=False, positions=MIXED),
+    "kraken-futures-inverse": Case(
+        broker="krakenfutures",
+        mode="single_collateral",
+        positions=DOLLARS,
+        wallets={"BTC": "0.3", "ETH": "6"},
+        inverse=True,
+    ),
+    "coinbase-futures": Case(
+        broker="coinbase",
+        product="futures",
+        mode="futures",
+        secret=EC_SECRET,
+        row_margins=False,
+        orders_hold=True,
+        tells_clock=False,
+    ),
+}
