@@ -31,8 +31,6 @@ MODES = {
     "coinbase-spot": "cash account, default portfolio",
 }
 KEYS = {
-    "kraken-flex": "read trade",
-    "kraken-coin": "read trade",
     "cryptocom-cross": "unverified",
     "coinbase-futures": "read trade",
     "coinbase-spot": "read trade",
