@@ -8,6 +8,7 @@ BrokerError
 ├── RequestRefused          the venue understood and said no, with `code`
 │   ├── ClockRefused        our timestamp is outside the venue's window: measure the clock, then read again
 │   └── Unauthorized        a human must act: key revoked, wrong permission, wrong address
+│       └── KeyOrClockRefused   ... or our clock: the venue does not say which
 ├── OutcomeUnknown          a write was sent and no verdict came: look it up, never resend
 └── NotSupported            this venue or product has no such call
 """
@@ -51,6 +52,10 @@ class ClockRefused(RequestRefused):
 
 class Unauthorized(RequestRefused):
     """The venue refused our credentials or their permissions."""
+
+
+class KeyOrClockRefused(Unauthorized):
+    """The venue refused our signature and does not say whether for the key or for its time."""
 
 
 class OutcomeUnknown(BrokerError):

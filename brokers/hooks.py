@@ -104,6 +104,8 @@ class VenueHooks(ABC, Generic[Raw]):
     capabilities: ClassVar[Capabilities]
     mode_every: ClassVar[int] = 30
     """The account's mode is read again every so many snapshots (and by `connect`)."""
+    has_markets: ClassVar[bool] = True
+    """Whether there is anything to hold a position in; a list of none of it is then no list."""
 
     # ------------------------------------------------------------------ reading
 

@@ -60,6 +60,7 @@ class UnitKind(StrEnum):
     ACCOUNT = "account"
     CURRENCY = "currency"
     ISOLATED_POSITION = "isolated_position"
+    CASH = "cash"  # nothing: the account owns what it holds and owes nothing
 
 
 class Measure(StrEnum):
@@ -189,9 +190,9 @@ class RiskUnit:
     `margin_equity` may be zero or negative; `None` is "not stated".
 
     `measures` are the ones that make sense for the unit: an isolated position has no utilization (its margin
-    is all used from the first moment), a currency whose positions are all isolated has no maintenance. A
-    measure listed here whose figures are `None` is missing data. `parent` names the unit to which margin
-    freed in this one returns.
+    is all used from the first moment), a currency whose positions are all isolated has no maintenance, a cash
+    unit has neither. A measure listed here whose figures are `None` is missing data. `parent` names the unit
+    to which margin freed in this one returns.
     """
 
     key: str
@@ -207,6 +208,12 @@ class RiskUnit:
     venue_utilization: Decimal | None = None
     measures: frozenset[Measure] = BOTH_MEASURES
     parent: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a cash unit with a measure or a margin: it is no place to lose missing figures in."""
+        margins = (self.initial_margin, self.maintenance_margin, self.available_margin, self.venue_ratio)
+        if self.kind is UnitKind.CASH and (self.measures or any(figure is not None for figure in margins)):
+            raise ValueError(f"{self.key}: a cash unit has no margin and no measure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,15 +265,18 @@ class AccountSnapshot:
     tiers: Mapping[Symbol, tuple[MarginTier, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Refuse a naive time and a position whose unit is not there."""
+        """Refuse a naive time and a position whose unit is not there, or cannot answer for it."""
         if self.as_of.tzinfo is None or self.fetched_at.tzinfo is None:
             raise ValueError("snapshot times must be aware")
         keys = {unit.key for unit in self.units}
+        cash = {unit.key for unit in self.units if unit.kind is UnitKind.CASH}
         if len(keys) != len(self.units):
             raise ValueError("two risk units share one key")
         for position in self.positions:
             if position.unit not in keys:
                 raise ValueError(f"{position.symbol}: no risk unit {position.unit!r}")
+            if position.unit in cash:
+                raise ValueError(f"{position.symbol}: a cash unit answers for no position")
 
     def unit(self, key: str) -> RiskUnit:
         """Return the risk unit named `key`."""

@@ -26,6 +26,7 @@ class OutcomeTable:
     Attributes:
         rejected: Code -> why it proves that nothing was executed. Holds for every kind of write.
         rejected_orders: As `rejected`, for orders only.
+        rejected_cancels: As `rejected`, for cancellations only.
         exists: Codes that say the client id is known already: look it up and adopt it.
         benign: Per kind of write, codes that mean the goal was reached already (order gone, leverage as
             asked, position flat). They are rejections too: the write itself did nothing. A fresh read must
@@ -38,6 +39,7 @@ class OutcomeTable:
 
     rejected: Mapping[str, str]
     rejected_orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    rejected_cancels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     exists: frozenset[str] = frozenset()
     benign: Mapping[Write, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     despite_status: frozenset[str] = frozenset()
@@ -52,6 +54,8 @@ class OutcomeTable:
         if code in self.rejected or self.is_benign(write, code):
             return Verdict.REJECTED
         if write is Write.ORDER and code in self.rejected_orders:
+            return Verdict.REJECTED
+        if write is Write.CANCEL and code in self.rejected_cancels:
             return Verdict.REJECTED
         return Verdict.UNKNOWN
 
@@ -88,7 +92,7 @@ _GONE = "the order is filled, cancelled or unknown: there is nothing left to can
 _AS_ASKED = "the setting is already as asked"
 
 
-def _because(reason: str, *codes: int) -> dict[str, str]:
+def _because(reason: str, *codes: int | str) -> dict[str, str]:
     return {str(code): reason for code in codes}
 
 
@@ -288,4 +292,51 @@ and 50001 (timed out or failed inside), 42901 (rate limit), 205 (an order id of 
 620 (an isolated position timed out). 204 and 40006 (duplicate request) mean that the first may stand.
 
 Source: Exchange API v1, "Response and Reason Codes".
+"""
+
+
+def _twice(reason: str, *codes: str) -> dict[str, str]:
+    """Name codes as Coinbase does: for the order itself, and for the preview that precedes it."""
+    return _because(reason, *codes, *(f"PREVIEW_{code}" for code in codes))
+
+
+COINBASE = OutcomeTable(
+    rejected=MappingProxyType(
+        _because(_ACCESS, "401", "PERMISSION_DENIED", "unauthorized") | _because(_SHAPE, "INVALID_ARGUMENT")
+    ),
+    rejected_orders=MappingProxyType(
+        _twice(_SHAPE, "UNSUPPORTED_ORDER_CONFIGURATION", "INVALID_ORDER_CONFIG", "INVALID_SIDE")
+        | _twice(_SHAPE, "INVALID_PRODUCT_ID", "INVALID_SIZE_PRECISION", "INVALID_PRICE_PRECISION")
+        | _twice(_SHAPE, "INVALID_REQUEST", "NON_NUMERIC_ORDER_SIZE", "INVALID_MARGIN_TYPE")
+        | _twice(_FUNDS, "INSUFFICIENT_FUND", "INSUFFICIENT_FUNDS", "INSUFFICIENT_FUNDS_FOR_FUTURES")
+        | _twice(_FUNDS, "INVALID_LEDGER_BALANCE", "INSUFFICIENT_LEDGER_BALANCE", "INVALID_MARGIN_HEALTH")
+        | _twice(_LIMITS, "INVALID_BASE_SIZE_TOO_LARGE", "INVALID_BASE_SIZE_TOO_SMALL")
+        | _twice(_LIMITS, "BREACHED_PRICE_LIMIT", "BREACHED_OPEN_INTEREST_LIMIT", "BREACHED_RISK_LIMIT")
+        | _twice(_LIMITS, "BREACHED_ACCOUNT_POSITION_LIMIT", "BREACHED_COMPANY_POSITION_LIMIT")
+        | _twice(_STATE, "ORDER_ENTRY_DISABLED", "INELIGIBLE_PAIR", "IN_LIQUIDATION", "UNTRADABLE_PRODUCT")
+        | _twice(_STATE, "INVALID_FCM_TRADING_SESSION", "UNTRADABLE_FCM_ACCOUNT_STATUS")
+        | _twice(_STATE, "NOT_ALLOWED_BY_MARKET_STATE", "PRODUCT_TRADING_HALTED", "TRADING_DISABLED")
+        | _twice(_STATE, "FUTURES_AFTER_HOUR_INVALID_ORDER_TYPE", "FUTURES_AFTER_HOUR_INVALID_TIME_IN_FORCE")
+        | _twice(_STATE, "GEOFENCING_RESTRICTION", "OPEN_BRACKET_ORDERS", "INVALID_NO_LIQUIDITY")
+        | _twice(_STATE, "MODIFY_POSITION_WORKFLOW_ALREADY_RUNNING", "MISSING_PRODUCT_PRICE_BOOK")
+        | _twice(_REDUCE, "POSITION_SIZE_INCREASE_REJECT", "REDUCE_ONLY_INCREASED_POSITION_SIZE")
+    ),
+    exists=frozenset({"DUPLICATE_CLIENT_ORDER_ID"}),
+    benign=MappingProxyType(
+        {
+            Write.ORDER: _because(_REDUCE, "CANNOT_CLOSE_ZERO_POSITION"),
+            Write.CANCEL: _because(_GONE, "UNKNOWN_CANCEL_ORDER", "ORDER_IS_FULLY_FILLED"),
+        }
+    ),
+    rejected_cancels=MappingProxyType(
+        _because(_SHAPE, "INVALID_CANCEL_REQUEST", "INVALID_CANCEL_PRODUCT_ID")
+        | _because(_STATE, "COMMANDER_REJECTED_CANCEL_ORDER", "NOT_ALLOWED_TO_CANCEL")
+        | _because(_STATE, "INVALID_CANCEL_FCM_TRADING_SESSION", "ORDER_IS_BEING_REPLACED")
+    ),
+)
+"""Coinbase Advanced Trade. Not in it, on purpose: UNKNOWN_FAILURE_REASON and
+UNKNOWN_CANCEL_FAILURE_REASON (refused for no stated reason), COMMANDER_REJECTED_NEW_ORDER and
+PREVIEW_RISK_PROXY_FAILURE (failed inside), DUPLICATE_CANCEL_REQUEST (an earlier cancellation is under way).
+
+Source: Coinbase Advanced Trade API reference, "Create Order", "Close Position", "Cancel Orders".
 """

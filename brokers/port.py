@@ -25,6 +25,7 @@ class Capabilities:
     `order_time_to_live` is how long after sending the venue may still accept an order.
     `ids_unique_for_ever`: a client id that was ever used is refused; otherwise only while its order is open.
     `set_leverage`: a leverage setting can be made without changing what backs a position.
+    `limit_orders`: a reducing order may carry a price; where not, everything goes to market.
     """
 
     order_time_to_live: timedelta
@@ -33,6 +34,7 @@ class Capabilities:
     transfer_in: bool
     key_permissions: bool
     set_leverage: bool = True
+    limit_orders: bool = True
 
 
 class Broker(Protocol):

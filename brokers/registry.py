@@ -43,6 +43,7 @@ PRODUCTS = MappingProxyType(
         "bybit": ("unified",),
         "binance": ("usdm",),
         "okx": ("unified",),
+        "coinbase": ("spot", "futures"),
         "kraken": ("futures",),
         "cryptocom": ("exchange",),
     }

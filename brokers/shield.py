@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from yarl import URL
 
@@ -65,6 +65,10 @@ class Shield:
         """Return the venue's time: signatures are made by it."""
         return self.venue_ms()
 
+    def seconds(self) -> int:
+        """Return the venue's time in whole seconds: tokens are dated by it."""
+        return self.venue_ms() // 1000
+
     def nonce(self) -> int:
         """Return the venue's time, without ccxt's own correction for clock differences.
 
@@ -74,6 +78,16 @@ class Shield:
             return self.venue_ms()
         spent_ms = self.nonce_window_ms - SENDING.get().window_ms
         return self.nonces.take(self.venue_ms() - max(spent_ms, 0))
+
+    def jwt(self, claims: Mapping[str, Any], *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - ccxt's own
+        """Sign a token that dies with the request's own lifetime, in the whole seconds that tokens know.
+
+        It is valid from a second ago, so that the error of our measurement never makes it one of the future.
+        """
+        until = (self.venue_ms() + SENDING.get().window_ms) // 1000
+        dated = {**claims, "nbf": claims["nbf"] - 1, "iat": claims["iat"] - 1}
+        dated["exp"] = min(claims["exp"], until)
+        return str(cast("Any", super()).jwt(dated, *args, **kwargs))
 
     async def request(
         self, path: str, api: object, method: str, params: object, config: object = None

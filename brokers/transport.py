@@ -5,7 +5,6 @@ Reads may repeat inside their deadline. A write leaves once, by the emergency do
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,12 +13,13 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 
 from brokers.answers import Answer, ForeignAnswer, Judgement, Reply, judge, pause_of, told_time
 from brokers.budget import boot_seconds, shared_budget
-from brokers.clock import SAMPLES, Sample, VenueClock, date_ms_of
+from brokers.clock import Sample, VenueClock, date_ms_of
 from brokers.doors import Door, NotSent, check_endpoint
 from brokers.errors import (
     Banned,
     BrokerError,
     ClockRefused,
+    KeyOrClockRefused,
     MalformedAnswer,
     NotSupported,
     OutcomeUnknown,
@@ -31,6 +31,7 @@ from brokers.models import ClockOffset
 from brokers.profile import NO_PARAMS, BudgetRules, BudgetScope, CallLimit, Json, Request, VenueProfile
 from brokers.redaction import Redactor
 from brokers.registry import BrokerSpec
+from brokers.timekeeper import Timekeeper
 
 READ_DEADLINE_S = 5.0
 WRITE_DEADLINE_S = 2.5
@@ -38,8 +39,6 @@ _UNEVEN = 1.1
 
 _LAST_MOMENT = timedelta(milliseconds=20)
 """A write that would reach the venue this close to its deadline is not sent."""
-
-_log = logging.getLogger("margind.brokers")
 
 
 def _is_worth_another_try(error: BaseException) -> bool:
@@ -78,7 +77,9 @@ class Transport:
             call: shared_budget(_rules_of(limit), *key, call) for call, limit in profile.call_limits.items()
         }
         self._in_flight: set[asyncio.Task[Reply]] = set()
-        self._measuring: asyncio.Task[ClockOffset] | None = None
+        self._timekeeper = Timekeeper(
+            self._clock, self._sample, lambda error: self._labelled(profile.time_call, error)
+        )
         self._closing = False
 
     def __repr__(self) -> str:
@@ -109,7 +110,7 @@ class Transport:
             BrokerError: sorted by what to do next; see `brokers.errors`.
         """
         if self._clock.is_due:
-            self._start_measuring()
+            self._timekeeper.start()
         request = Request(call=call, params=params, cost=cost)
         limit = self.read_deadline_s if deadline_s is None else deadline_s
         try:
@@ -118,7 +119,11 @@ class Transport:
                     return await self._read(request, limit, protective=protective)
                 except ClockRefused:
                     self._clock.refused()
-                    await asyncio.shield(self._start_measuring())
+                    await self._timekeeper.measure()
+                    return await self._once(request, limit, protective=protective)
+                except KeyOrClockRefused:
+                    if not await self._timekeeper.was_wrong():
+                        raise
                     return await self._once(request, limit, protective=protective)
         except TimeoutError:
             pass
@@ -258,7 +263,8 @@ class Transport:
             failure = self._labelled(call, failure)
             if isinstance(failure, ClockRefused):
                 self._clock.refused()
-                self._start_measuring()
+            if isinstance(failure, (ClockRefused, KeyOrClockRefused)):
+                self._timekeeper.start()
         return Reply(
             payload=judgement.payload,
             status=status,
@@ -313,35 +319,11 @@ class Transport:
         """
         if disproved:
             self._clock.refused()
-        return await asyncio.shield(self._start_measuring())
+        return await self._timekeeper.measure()
 
     def venue_now(self) -> datetime:
         """The venue's time by the last measurement; by the local clock before the first one."""
         return self._clock.now()
-
-    def _start_measuring(self) -> asyncio.Task[ClockOffset]:
-        if self._measuring is None or self._measuring.done():
-            self._measuring = asyncio.ensure_future(self._measure())
-            self._measuring.add_done_callback(_note_failure)
-        return self._measuring
-
-    async def _measure(self) -> ClockOffset:
-        samples: list[Sample] = []
-        failure: BrokerError | None = None
-        for _ in range(SAMPLES):
-            try:
-                samples.append(await self._sample())
-            except BrokerError as error:
-                failure = error
-                if isinstance(error, RateLimited) or len(samples) == 0:
-                    break
-        if samples:
-            try:
-                return self._clock.adopt(samples)
-            except MalformedAnswer as error:
-                failure = self._labelled(self.profile.time_call, error)
-        self._clock.failed()
-        raise failure or VenueUnavailable("no time sample")
 
     async def _sample(self) -> Sample:
         request = Request(call=self.profile.time_call, params=self.profile.time_params)
@@ -376,9 +358,7 @@ class Transport:
         self._closing = True
         if self._in_flight:
             await asyncio.wait(set(self._in_flight))
-        if self._measuring is not None and not self._measuring.done():
-            self._measuring.cancel()
-            await asyncio.wait({self._measuring})
+        await self._timekeeper.aclose()
         await self._polling.aclose()
         await self._emergency.aclose()
 
@@ -386,8 +366,3 @@ class Transport:
 def _rules_of(limit: CallLimit) -> BudgetRules:
     """Count by a period a little longer than the venue's: requests do not arrive as evenly as they leave."""
     return BudgetRules(capacity=limit.count, period_s=limit.period_s * _UNEVEN, scope=BudgetScope.KEY)
-
-
-def _note_failure(task: asyncio.Task[ClockOffset]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.warning("venue clock not measured: %s", error)

@@ -115,6 +115,9 @@ class AccountSettings(Section):
         if self.endpoint is not None and self.testnet:
             hint = "an endpoint replaces the venue's hosts, testnet included: keep one of the two"
             yield Complaint(path=("testnet",), what="is set together with endpoint", hint=hint)
+        if self.broker is BrokerId.COINBASE and self.testnet:
+            hint = "Coinbase has no test system with margin: point endpoint at `margind sandbox`"
+            yield Complaint(path=("testnet",), what="is not offered by coinbase", hint=hint)
         needs_password = self.broker is BrokerId.OKX
         if needs_password and self.credentials.password is None:
             hint = "OKX keys come with a passphrase: add a reference to it"

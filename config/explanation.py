@@ -13,6 +13,7 @@ from config.scalars import (
     CURRENCY_PATTERN,
     IDENTIFIER_PATTERN,
     PATH_PATTERN,
+    PEM_PATTERN,
     PRINTABLE_PATTERN,
     SYMBOL_PATTERN,
 )
@@ -38,6 +39,7 @@ _PATTERNS = {
     CURRENCY_PATTERN: "a currency code in capitals, such as USDT",
     SYMBOL_PATTERN: "base and settle currency, such as BTC-USDT",
     PRINTABLE_PATTERN: "plain letters, digits and signs, without spaces",
+    PEM_PATTERN: "plain letters, digits and signs, without spaces, or a key in PEM form",
     PATH_PATTERN: "the beginning of a request's path, such as /v5/position",
 }
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, field_v
 
 from config.scalars import (
     PATH_PATTERN,
+    PEM_PATTERN,
     PRINTABLE_PATTERN,
     SYMBOL_PATTERN,
     Amount,
@@ -29,6 +30,7 @@ from config.section import Complaint, Section, complain, refuse
 from config.source import Source
 
 Token = Annotated[str, Field(pattern=PRINTABLE_PATTERN)]
+Key = Annotated[str, Field(pattern=PEM_PATTERN)]
 Pair = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Balances = Mapping[Currency, Amount]
@@ -42,29 +44,20 @@ class SandboxBroker(StrEnum):
     OKX = "okx"
     KRAKENFUTURES = "krakenfutures"
     CRYPTOCOM = "cryptocom"
+    COINBASE = "coinbase"
 
 
-MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
+PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        SandboxBroker.BYBIT: ("cross", "isolated"),
-        SandboxBroker.BINANCE: ("single_asset", "multi_assets"),
-        SandboxBroker.OKX: ("futures", "multi_currency", "portfolio"),
-        SandboxBroker.KRAKENFUTURES: ("multi_collateral", "single_collateral"),
-        SandboxBroker.CRYPTOCOM: ("smart_cross",),
+        SandboxBroker.BYBIT: {"unified": ("cross", "isolated")},
+        SandboxBroker.BINANCE: {"usdm": ("single_asset", "multi_assets")},
+        SandboxBroker.OKX: {"unified": ("futures", "multi_currency", "portfolio")},
+        SandboxBroker.KRAKENFUTURES: {"futures": ("multi_collateral", "single_collateral")},
+        SandboxBroker.CRYPTOCOM: {"exchange": ("smart_cross",)},
+        SandboxBroker.COINBASE: {"spot": ("cash",), "futures": ("futures",)},
     }
 )
-"""The account modes of each venue; the first is the default."""
-
-PRODUCTS: Mapping[SandboxBroker, str] = MappingProxyType(
-    {
-        SandboxBroker.BYBIT: "unified",
-        SandboxBroker.BINANCE: "usdm",
-        SandboxBroker.OKX: "unified",
-        SandboxBroker.KRAKENFUTURES: "futures",
-        SandboxBroker.CRYPTOCOM: "exchange",
-    }
-)
-"""The one product of each venue that the sandbox plays."""
+"""The products that the sandbox plays, each with its account modes; the first are the default."""
 
 BROKERS: Mapping[SandboxBroker, str] = MappingProxyType({SandboxBroker.KRAKENFUTURES: "kraken"})
 """The broker of a venue in an account of the daemon, where it is called otherwise."""
@@ -180,11 +173,11 @@ class SandboxAccount(Section):
 
     id: Identifier
     broker: Word[SandboxBroker]
-    product: str = ""  # "": the one the sandbox plays there
+    product: str = ""  # "": the first the sandbox plays there
     api_key: Token = Field(repr=False)
-    secret: Token = Field(repr=False)
+    secret: Key = Field(repr=False)
     password: Token | None = Field(default=None, repr=False)
-    mode: str = ""  # "": the broker's first
+    mode: str = ""  # "": the product's first
     position_mode: Word[PositionMode] = PositionMode.ONE_WAY
     wallets: Balances
     funding: Balances = Field(default_factory=dict)
@@ -197,7 +190,11 @@ class SandboxAccount(Section):
         broker = known.data.get("broker")
         if broker is None:
             return word
-        words = MODES[broker] if known.field_name == "mode" else (PRODUCTS[broker],)
+        words = tuple(PRODUCTS[broker])
+        if known.field_name == "mode":
+            words = PRODUCTS[broker].get(known.data.get("product", ""), ())
+            if not words:  # the product is complained of
+                return word
         if word and word not in words:
             raise complain(f"is not one that the sandbox's {broker} has", f"known here: {', '.join(words)}")
         return word or words[0]
@@ -209,7 +206,14 @@ class SandboxAccount(Section):
 
     @model_validator(mode="after")
     def _fits_its_venue(self) -> Self:
-        refuse([*self._credential_misfits(), *self._position_misfits(), *self._order_misfits()])
+        refuse(
+            [
+                *self._credential_misfits(),
+                *self._key_misfits(),
+                *self._position_misfits(),
+                *self._order_misfits(),
+            ]
+        )
         return self
 
     def _credential_misfits(self) -> Iterator[Complaint]:
@@ -222,6 +226,14 @@ class SandboxAccount(Section):
         if self.broker is SandboxBroker.KRAKENFUTURES and not _is_base64(self.secret):
             hint = "Kraken's secrets are base64, and its clients decode them: c2FuZGJveA=="
             yield Complaint(path=("secret",), what="is no base64 text", hint=hint)
+
+    def _key_misfits(self) -> Iterator[Complaint]:
+        if self.broker is SandboxBroker.COINBASE and not self.secret.startswith("-----BEGIN"):
+            hint = "Coinbase keys are ECDSA private keys: write one in PEM form"
+            yield Complaint(path=("secret",), what="is no key in PEM form", hint=hint)
+        if self.mode == "cash" and (self.positions or self.orders):
+            where = "positions" if self.positions else "orders"
+            yield Complaint(path=(where,), what="are not used", hint="a cash account has none: remove them")
 
     def _position_misfits(self) -> Iterator[Complaint]:
         if self.position_mode is PositionMode.HEDGE and self.broker in ONE_WAY:
@@ -284,6 +296,7 @@ class Listen(Section):
     okx: Port = 0
     krakenfutures: Port = 0
     cryptocom: Port = 0
+    coinbase: Port = 0
 
 
 def _some(accounts: tuple[SandboxAccount, ...]) -> tuple[SandboxAccount, ...]:

@@ -189,6 +189,9 @@ IDENTIFIER_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 CURRENCY_PATTERN = r"^[A-Z0-9]{1,15}$"
 SYMBOL_PATTERN = r"^[A-Z0-9]{1,15}-[A-Z0-9]{1,15}$"
 PRINTABLE_PATTERN = r"^[!-~]{1,512}$"
+PEM_PATTERN = (
+    r"^([!-~]{1,512}|-----BEGIN [A-Z ]{1,40}-----[A-Za-z0-9+/=\s]{1,4096}-----END [A-Z ]{1,40}-----\s*)$"
+)
 PATH_PATTERN = r"^/[!-~]{0,200}$"
 
 Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]

@@ -159,8 +159,8 @@ def _row(settings: Settings, report: Report) -> tuple[str, ...]:
     return (
         account.id,
         level if assessment.actionable else f"{level}, UNPROTECTED",
-        percent(assessment.utilization),
-        percent(assessment.maintenance_ratio),
+        percent(assessment.utilization, cash=assessment.is_cash),
+        percent(assessment.maintenance_ratio, cash=assessment.is_cash),
         str(len(snapshot.positions)),
         "yes",
         "unknown" if report.clock is None else f"{round(report.clock.offset_ms):+d} ms",

@@ -351,6 +351,7 @@ class Cycle:
             transitions=tuple(self._transitions),
             duration_s=duration_s,
             next_s=self._next_s(climb, duration_s),
+            cash=seen.is_cash if seen else False,
         )
 
     def _is_acute(self) -> bool:

@@ -1,7 +1,7 @@
 """Opening accounts: settings and secrets become brokers, and keys are vetted before they are trusted."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brokers.errors import NotSupported, Unauthorized, VenueUnavailable
 from brokers.models import AccountId
@@ -113,10 +113,13 @@ def spec_of(account: AccountSettings, credentials: ResolvedCredentials) -> Broke
 
 
 def guarded_of(settings: Settings, account: Account) -> Guarded:
-    """Return an account as its cycle needs it."""
+    """Return an account as its cycle needs it; where orders take no price, every step goes to market."""
+    policy = policy_of(settings, account.settings)
+    if not account.broker.capabilities.limit_orders:
+        policy = replace(policy, limits=replace(policy.limits, market_every=1))
     return Guarded(
         broker=account.broker,
-        policy=policy_of(settings, account.settings),
+        policy=policy,
         mode=mode_of(settings, account.settings),
         caps=TopUpCaps(
             per_transfer=dict(settings.top_up.max_per_transfer), per_day=dict(settings.top_up.max_per_day)

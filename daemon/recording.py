@@ -180,9 +180,11 @@ def transition_sentence(transition: Transition) -> str:
     return f"{transition.kind.value.replace('_', ' ')}{level}{where}{figure}{detail}"
 
 
-def percent(ratio: Decimal | None) -> str:
-    """Return a ratio as people read it; a dash when it is unknown."""
-    return "-" if ratio is None else f"{ratio * 100:.1f} %"
+def percent(ratio: Decimal | None, *, cash: bool = False) -> str:
+    """Return a ratio as people read it; a dash when it is unknown, n/a where a `cash` account has none."""
+    if ratio is None:
+        return "n/a" if cash else "-"
+    return f"{ratio * 100:.1f} %"
 
 
 def snapshot_summary(snapshot: AccountSnapshot, assessment: Assessment) -> dict[str, object]:

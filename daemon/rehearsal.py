@@ -11,7 +11,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.models import MarginMode, OrderSide, PositionMode, Side
-from brokers.sandbox.catalogue import ASSETS
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.faults import Fault, FaultKind
 from brokers.sandbox.orders import OrderSpec, OrderType, Rejection, Trigger
@@ -73,7 +72,7 @@ def _server(settings: SandboxSettings, venue_name: str, scenarios: Mapping[str, 
     accounts = [account for account in settings.accounts if account.broker.value == venue_name]
     spec = SandboxSpec(
         instruments=venue.instruments,
-        assets=_assets(settings.prices),
+        assets=_assets(venue, settings.prices),
         accounts=tuple(_account(account, venue) for account in accounts),
         rules=venue.rules,
         scenario=scenarios[settings.scenario],
@@ -92,8 +91,8 @@ def _server(settings: SandboxSettings, venue_name: str, scenarios: Mapping[str, 
     )
 
 
-def _assets(prices: Mapping[str, Decimal]) -> tuple[Asset, ...]:
-    return tuple(replace(asset, usd_price=prices.get(asset.name, asset.usd_price)) for asset in ASSETS)
+def _assets(venue: SandboxVenue, prices: Mapping[str, Decimal]) -> tuple[Asset, ...]:
+    return tuple(replace(asset, usd_price=prices.get(asset.name, asset.usd_price)) for asset in venue.assets)
 
 
 def _account(account: SandboxAccount, venue: SandboxVenue) -> AccountSpec:

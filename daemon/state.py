@@ -18,7 +18,8 @@ class CycleOutcome:
 
     Each ratio is the highest of any unit; `None` is unknown or senseless. `unit` is the worst one.
     `positions` `None`: nothing was seen; `level` `None`: nothing ever was. `doing` is the decision in one
-    word, `sentence` in words and numbers. `next_s` is how long to wait before the next cycle.
+    word, `sentence` in words and numbers. `next_s` is how long to wait before the next cycle. `cash`: the
+    account owes nothing and can have no ratio.
     """
 
     account: AccountId
@@ -39,6 +40,7 @@ class CycleOutcome:
     transitions: tuple[Transition, ...]
     duration_s: float
     next_s: float
+    cash: bool = False
 
 
 class Board:

@@ -6,15 +6,17 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from brokers.numbers import ONE
-from brokers.sandbox.catalogue import INSTRUMENTS
+from brokers.sandbox.catalogue import ASSETS, INSTRUMENTS
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.instrument import Instrument
-from brokers.sandbox.spec import MarginPool, VenueRules
+from brokers.sandbox.spec import Asset, MarginPool, VenueRules
 from brokers.sandbox.wire.base import Wire
 from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
 from brokers.sandbox.wire.binance.wire import BinanceWire
 from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
 from brokers.sandbox.wire.bybit.wire import BybitWire
+from brokers.sandbox.wire.coinbase.rules import RULES as COINBASE_RULES
+from brokers.sandbox.wire.coinbase.wire import CoinbaseWire
 from brokers.sandbox.wire.cryptocom.rules import RULES as CRYPTOCOM_RULES
 from brokers.sandbox.wire.cryptocom.wire import CryptocomWire
 from brokers.sandbox.wire.krakenfutures.contracts import CONTRACTS as KRAKEN_FUTURES_CONTRACTS
@@ -41,6 +43,7 @@ class SandboxVenue:
     rules: VenueRules
     pools: Mapping[str, MarginPool]
     instruments: tuple[Instrument, ...] = INSTRUMENTS
+    assets: tuple[Asset, ...] = ASSETS
     suffix: str = ""
     names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     broker: str = ""
@@ -96,6 +99,33 @@ def _build_okx(engine: Engine, modes: Modes) -> Wire:
     return OkxWire(engine, portfolio=[name for name, mode in modes.items() if mode == "portfolio"])
 
 
+_CDE_NAMES = {instrument.name: f"{instrument.base}-USD-CDE" for instrument in INSTRUMENTS}
+_CDE_CONTRACTS = {
+    "BTC": (Decimal("0.01"), Decimal(5)),
+    "ETH": (Decimal("0.1"), Decimal("0.5")),
+    "SOL": (Decimal(5), Decimal("0.01")),
+}
+"""Contract size and price step by coin."""
+
+
+def _as_us_future(instrument: Instrument) -> Instrument:
+    """List a contract as Coinbase's derivatives exchange does: whole contracts, settled in dollars."""
+    size, step = _CDE_CONTRACTS[instrument.base]
+    return replace(
+        instrument,
+        name=_CDE_NAMES[instrument.name],
+        quote="USD",
+        settle="USD",
+        contract_size=size,
+        lot_step=size,
+        min_quantity=size,
+        price_step=step,
+        max_market_quantity=None,
+        max_limit_quantity=None,
+        min_notional=None,
+    )
+
+
 VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
     {
         "bybit": SandboxVenue(
@@ -118,6 +148,14 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             },
             instruments=tuple(map(_as_okx_swap, INSTRUMENTS)),
             suffix=_OKX_SUFFIX,
+        ),
+        "coinbase": SandboxVenue(
+            build=lambda engine, _: CoinbaseWire(engine),
+            rules=COINBASE_RULES,
+            pools={"futures": MarginPool.CURRENCY, "cash": MarginPool.CURRENCY},
+            instruments=tuple(map(_as_us_future, INSTRUMENTS)),
+            names=MappingProxyType(_CDE_NAMES),
+            currency="USD",
         ),
         "krakenfutures": SandboxVenue(
             build=lambda engine, _: KrakenFuturesWire(engine),

@@ -110,6 +110,7 @@ class Market:
             "poll": {"interval": "1s"},
             "top_up": {"max_per_day": {"USDT": TOP_UP_PER_DAY}},
             "log": {"format": "json"},
+            "brokers": {"coinbase": {"max_leverage": 5}},
             "accounts": [
                 {
                     "id": account.id,

@@ -158,6 +158,11 @@ class Assessment:
         return self.units[0] if self.units else None
 
     @property
+    def is_cash(self) -> bool:
+        """Whether the account is documented to owe nothing: then no measure applies to any part of it."""
+        return bool(self.units) and all(unit.kind is UnitKind.CASH for unit in self.units)
+
+    @property
     def actionable(self) -> bool:
         """Whether every part of the picture may be acted upon."""
         return not any(gate.blocks for gate in self.gates)

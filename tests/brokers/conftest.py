@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 import pytest
 from aiohttp import web
 
-from brokers.errors import BrokerError, ClockRefused, RateLimited, RequestRefused, Unauthorized
+from brokers.errors import (
+    BrokerError,
+    ClockRefused,
+    KeyOrClockRefused,
+    RateLimited,
+    RequestRefused,
+    Unauthorized,
+)
 from brokers.models import AccountId
 from brokers.profile import BudgetRules, BudgetScope, Headers, Json, VenueProfile
 from brokers.registry import BrokerSpec, Credentials
@@ -20,7 +27,11 @@ PASSWORD = "CanaryPassphrase"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-KINDS: dict[str, type[RequestRefused]] = {"10002": ClockRefused, "10003": Unauthorized}
+KINDS: dict[str, type[RequestRefused]] = {
+    "10002": ClockRefused,
+    "10003": Unauthorized,
+    "10004": KeyOrClockRefused,
+}
 
 
 def read_refusal(status: int, headers: Headers, payload: Json) -> BrokerError | None:

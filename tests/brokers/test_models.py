@@ -52,6 +52,18 @@ UNIT = RiskUnit(
 )
 
 
+CASH = RiskUnit(
+    key="cash",
+    kind=UnitKind.CASH,
+    currency="USD",
+    margin_equity=D(50),
+    initial_margin=None,
+    maintenance_margin=None,
+    available_margin=None,
+    measures=frozenset(),
+)
+
+
 def snapshot(**changes: object) -> AccountSnapshot:
     usual: dict[str, object] = {
         "account_id": AccountId("a"),
@@ -150,3 +162,25 @@ def test_only_a_reducing_stop_is_protective(book: OrderBook, *, reduce_only: boo
         price=None, reduce_only=reduce_only, book=book, kind="Stop",
     )  # fmt: skip
     assert resting.is_protective is protective
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"measures": frozenset({Measure.UTILIZATION})},
+        {"measures": frozenset(Measure)},
+        {"initial_margin": D(0)},
+        {"maintenance_margin": D(1)},
+        {"available_margin": D(50)},
+        {"venue_ratio": D("0.1")},
+    ],
+)
+def test_a_cash_unit_has_no_margin_and_no_measure(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="a cash unit has no margin"):
+        replace(CASH, **changes)
+
+
+def test_a_cash_unit_answers_for_no_position() -> None:
+    assert snapshot(units=(CASH,), positions=()).units == (CASH,)
+    with pytest.raises(ValueError, match="answers for no position"):
+        snapshot(units=(CASH,), positions=(replace(POSITION, unit="cash"),))

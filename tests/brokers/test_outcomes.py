@@ -5,7 +5,17 @@ from hypothesis import strategies as st
 from brokers.answers import Reply
 from brokers.errors import OutcomeUnknown, RequestRefused
 from brokers.orders import Verdict
-from brokers.outcomes import BINANCE, BYBIT, CRYPTOCOM, KRAKEN_FUTURES, OKX, OutcomeTable, Write, classify
+from brokers.outcomes import (
+    BINANCE,
+    BYBIT,
+    COINBASE,
+    CRYPTOCOM,
+    KRAKEN_FUTURES,
+    OKX,
+    OutcomeTable,
+    Write,
+    classify,
+)
 
 TABLES = {
     "bybit": BYBIT,
@@ -13,6 +23,7 @@ TABLES = {
     "okx": OKX,
     "kraken futures": KRAKEN_FUTURES,
     "cryptocom": CRYPTOCOM,
+    "coinbase": COINBASE,
 }
 
 
@@ -54,6 +65,13 @@ def refusal(code: str, status: int = 200) -> Reply:
         ("cryptocom", Write.ORDER, "50001", Verdict.UNKNOWN),
         ("cryptocom", Write.CANCEL, "212", Verdict.REJECTED),
         ("cryptocom", Write.CANCEL, "306", Verdict.UNKNOWN),
+        ("coinbase", Write.ORDER, "DUPLICATE_CLIENT_ORDER_ID", Verdict.EXISTS),
+        ("coinbase", Write.ORDER, "CANNOT_CLOSE_ZERO_POSITION", Verdict.REJECTED),
+        ("coinbase", Write.ORDER, "PREVIEW_INSUFFICIENT_FUND", Verdict.REJECTED),
+        ("coinbase", Write.ORDER, "401", Verdict.REJECTED),
+        ("coinbase", Write.ORDER, "UNKNOWN_FAILURE_REASON", Verdict.UNKNOWN),
+        ("coinbase", Write.CANCEL, "NOT_ALLOWED_TO_CANCEL", Verdict.REJECTED),
+        ("coinbase", Write.ORDER, "NOT_ALLOWED_TO_CANCEL", Verdict.UNKNOWN),
     ],
 )
 def test_reviewed_codes_prove_what_the_venue_documents(
@@ -78,8 +96,8 @@ def test_a_code_that_nobody_reviewed_proves_nothing(code: str, write: Write, ven
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_a_code_proves_one_thing_only_and_says_why(table: OutcomeTable) -> None:
     assert not table.exists & {*table.rejected, *table.rejected_orders}
-    assert not table.rejected.keys() & table.rejected_orders.keys()
-    for reasons in (table.rejected, table.rejected_orders, *table.benign.values()):
+    assert not table.rejected.keys() & {*table.rejected_orders, *table.rejected_cancels}
+    for reasons in (table.rejected, table.rejected_orders, table.rejected_cancels, *table.benign.values()):
         assert all(len(reason) > 10 for reason in reasons.values())
 
 

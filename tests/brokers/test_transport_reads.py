@@ -168,6 +168,41 @@ async def test_a_timestamp_refused_again_is_the_callers(transport: Transport, ve
     assert venue.paths() == [PATH, PATH]
 
 
+async def test_a_refusal_that_names_no_cause_is_tried_again_if_the_clock_was_wrong(
+    transport: Transport, venue: Venue
+) -> None:
+    await transport.measure_clock()
+    venue.skew_ms = 20_000
+
+    async def strict(request: web.Request) -> web.Response:
+        late = abs(int(request.headers["X-BAPI-TIMESTAMP"]) - time.time() * 1000 - venue.skew_ms)
+        return web.json_response({"retCode": 0 if late < 3000 else 10004, "retMsg": "refused"})
+
+    venue.on(PATH, strict)
+    assert (await transport.read(POSITIONS))["retCode"] == 0
+    assert venue.paths() == [PATH, PATH]
+
+
+async def test_a_refusal_that_names_no_cause_is_the_keys_if_the_clock_was_right(
+    transport: Transport, venue: Venue
+) -> None:
+    await transport.measure_clock()
+    venue.always(PATH, lambda: web.json_response({"retCode": 10004, "retMsg": "refused"}))
+    with pytest.raises(Unauthorized):
+        await transport.read(POSITIONS)
+    assert venue.paths() == [PATH]
+
+
+async def test_a_refusal_without_a_cause_stands_where_the_clock_cannot_be_asked(
+    transport: Transport, venue: Venue
+) -> None:
+    venue.always("/v5/market/time", lambda: web.Response(status=404))
+    venue.always(PATH, lambda: web.json_response({"retCode": 10004, "retMsg": "refused"}))
+    with pytest.raises(Unauthorized):
+        await transport.read(POSITIONS)
+    assert venue.paths() == [PATH]
+
+
 async def test_a_venue_without_a_clock_leaves_signing_as_it_was(transport: Transport, venue: Venue) -> None:
     venue.always("/v5/market/time", lambda: web.Response(status=404))
     before = transport.venue_now()

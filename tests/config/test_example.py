@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from config.accounts import PRODUCTS, WITHDRAWAL_WORDS, AccountSettings, BrokerId, Mode
 from config.loader import load, load_sandbox
 from config.policy import Action
-from config.sandbox import MODES, FaultKind, SandboxAccount, SandboxSettings
+from config.sandbox import PRODUCTS as PLAYED
+from config.sandbox import FaultKind, SandboxAccount, SandboxSettings
 from config.schema import LogFormat, LogLevel, Settings
 
 EXAMPLE = Path(str(files("config") / "example.yaml"))
@@ -85,16 +86,20 @@ def test_the_sandbox_market_holds_every_key_of_its_schema() -> None:
 
 def test_the_sandbox_market_shows_each_venue_in_different_modes() -> None:
     accounts = load_sandbox(SANDBOX).accounts
-    modes = {(account.broker, account.mode) for account in accounts}
-    for broker, words in MODES.items():
-        assert {word for of, word in modes if of is broker} >= set(words[:2])
+    modes = {(account.broker, account.product, account.mode) for account in accounts}
+    for broker, products in PLAYED.items():
+        for product, words in products.items():
+            assert {word for *of, word in modes if of == [broker, product]} >= set(words[:2])
     assert "hedge" in {account.position_mode for account in accounts}
 
 
 SANDBOX_ACCOUNTS = load_sandbox(SANDBOX).accounts
 
 
-@pytest.mark.parametrize("account", SANDBOX_ACCOUNTS, ids=lambda account: account.id)
+LEVERAGED = [account for account in SANDBOX_ACCOUNTS if account.mode != "cash"]
+
+
+@pytest.mark.parametrize("account", LEVERAGED, ids=lambda account: account.id)
 def test_each_sandbox_account_starts_sound_and_near_its_leverage_cap(account: SandboxAccount) -> None:
     prices = {"USDT": 1, "USD": 1} | {
         name: float(price) for name, price in load_sandbox(SANDBOX).prices.items()

@@ -23,6 +23,13 @@ accounts:
 
 OKX = ACCOUNT.replace("bybit", "okx") + "    password: p\n"
 KRAKEN = ACCOUNT.replace("bybit", "krakenfutures").replace("secret: s", "secret: c2VjcmV0")
+PEM = """\
+|
+      -----BEGIN EC PRIVATE KEY-----
+      MHcCAQEEICREq8Qza4rjx0zJNgxFy1FXoCdcBleqA4/Gv4W0Ik6ooAoGCCqGSM49
+      -----END EC PRIVATE KEY-----
+"""
+COINBASE = ACCOUNT.replace("bybit", "coinbase").replace("secret: s\n", f"secret: {PEM}")
 
 
 def sandbox(text: str) -> SandboxSettings:
@@ -47,10 +54,11 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("okx", "unified", "futures"),
         ("krakenfutures", "futures", "multi_collateral"),
         ("cryptocom", "exchange", "smart_cross"),
+        ("coinbase", "spot", "cash"),
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
-    texts = {"okx": OKX, "krakenfutures": KRAKEN}
+    texts = {"okx": OKX, "krakenfutures": KRAKEN, "coinbase": COINBASE}
     (account,) = sandbox(texts.get(broker, ACCOUNT.replace("bybit", broker))).accounts
     assert (account.product, account.mode) == (product, mode)
 
@@ -122,6 +130,9 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         (ACCOUNT.replace("bybit", "kraken"), 3, "accounts[0].broker", "did you mean krakenfutures?"),
         (ACCOUNT + "    mode: portfolio\n", 7, "accounts[0].mode", "known here: cross, isolated"),
         (ACCOUNT + "    product: usdm\n", 7, "accounts[0].product", "known here: unified"),
+        (ACCOUNT.replace("bybit", "coinbase"), 5, "accounts[0].secret", "write one in PEM form"),
+        (COINBASE + "    mode: futures\n", 10, "accounts[0].mode", "known here: cash"),
+        (COINBASE + POSITION + "}\n", 10, "accounts[0].positions", "a cash account has none"),
         (ACCOUNT + "    password: p\n", 7, "accounts[0].password", "bybit keys have no passphrase"),
         (KRAKEN.replace("c2VjcmV0", "s"), 5, "accounts[0].secret", "Kraken's secrets are base64"),
         (KRAKEN + "    position_mode: hedge\n", 7, "accounts[0].position_mode", "holds one position"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 from brokers.errors import VenueUnavailable
@@ -90,3 +91,12 @@ async def test_what_is_not_known_is_a_dash_and_an_error(desk: Desk, log: io.Stri
     assert (last["severity"], last["protection"]) == ("error", "unprotected")
     assert (last["utilization"], last["maintenance"], last["leverage"], last["unit"]) == ("-", "-", "-", None)
     assert "down" in last["why"]
+
+
+async def test_a_cash_account_shows_that_no_ratio_applies(desk: Desk, log: io.StringIO) -> None:
+    outcome = replace(await desk.run(), utilization=None, maintenance_ratio=None)
+    log_outcome(replace(outcome, cash=True))
+    log_outcome(outcome)
+
+    shown = [(line["utilization"], line["maintenance"]) for line in lines(log)]
+    assert shown == [("n/a", "n/a"), ("-", "-")]

@@ -170,6 +170,14 @@ def test_a_key_that_learns_to_withdraw_under_way_is_an_alarm(
     assert "can withdraw" in log.getvalue()
 
 
+class Unpriced(SandboxBroker):
+    """A venue whose reducing orders take no price."""
+
+    @property
+    def capabilities(self) -> Any:  # noqa: ANN401 - the port's
+        return replace(super().capabilities, limit_orders=False)
+
+
 class Unable(SandboxBroker):
     """A venue without a call for permissions."""
 
@@ -346,3 +354,11 @@ def test_a_guarded_account_carries_its_mode_its_caps_and_the_hash_of_its_configu
     assert (guarded.account, guarded.mode, guarded.broker) == ("desk", Mode.ENFORCE, desk.line)
     assert (guarded.caps.per_day, guarded.caps.per_transfer) == ({"USDT": D(500)}, {"USDT": D(100)})
     assert guarded.config_hash == written.source.sha256
+
+
+async def test_where_orders_take_no_price_every_step_goes_to_market(desk: Desk) -> None:
+    priced = opened(desk)
+    unpriced = replace(priced, broker=Unpriced(desk.engine, desk.account))
+    limits = guarded_of(settings(), unpriced).policy.limits
+    assert all(limits.is_market_step(step) for step in range(8))
+    assert not guarded_of(settings(), priced).policy.limits.is_market_step(0)

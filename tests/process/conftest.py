@@ -35,9 +35,7 @@ CANARY = "Canary4711"
 STILL = {"speed": 0.0001, "scenario": "calm", "prices": {"BTC": 100_000, "ETH": 4_000}}
 """A market that moves only when it is told to."""
 
-START_S = 30.0
-STOP_S = 20.0
-PATIENCE_S = 40.0
+START_S, STOP_S, PATIENCE_S = 30.0, 20.0, 40.0
 """What takes a second or two on a quiet machine; on a busy one nothing is proven by less."""
 UNCAUGHT = ("Traceback", "cycle_bug", "never awaited")
 
@@ -318,7 +316,7 @@ class Workshop:
         return {
             "id": row["id"],
             "broker": BROKERS.get(row["broker"], row["broker"]),
-            "product": PRODUCTS[row["broker"]],
+            "product": row.get("product") or next(iter(PRODUCTS[row["broker"]])),
             "credentials": credentials,
             "endpoint": endpoint,
         }

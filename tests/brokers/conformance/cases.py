@@ -11,6 +11,15 @@ from brokers.sandbox.venues import VENUES, SandboxVenue
 
 KEY, PASSWORD = "conformance-key-0001", "conformance-pass"
 SECRET = b64encode(b"conformance-secret-0001").decode()  # Kraken's secrets are base64, the others any text
+EC_SECRET = """\
+-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEICREq8Qza4rjx0zJNgxFy1FXoCdcBleqA4/Gv4W0Ik6ooAoGCCqGSM49
+AwEHoUQDQgAEQfQ7X2BS7hqHCdwPXdr3KQ/6KvLnRJFIH4JKF1yDVZMRnMFdoNWg
+8+dv5kQQ7iZwqwAuDuZeIFWE/oDTIFZ3VQ==
+-----END EC PRIVATE KEY-----
+"""
+"""Coinbase's are private keys; this one opens nothing."""
+
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 
 
@@ -48,6 +57,11 @@ class Case:
     carries_ids: bool = True
     tells_time: bool = True
     states_margins: bool = True
+    row_margins: bool = True  # a position has margins of its own at all
+    product: str = ""  # "": the venue's own, or its broker's first
+    secret: str = SECRET
+    tells_clock: bool = True  # a refused signature says whether it was for its time
+    orders_hold: bool = False  # what orders need is taken off the equity, not counted as used
 
     @property
     def venue(self) -> SandboxVenue:
@@ -76,7 +90,7 @@ class Case:
         return AccountSpec(
             name="desk",
             api_key=KEY,
-            secret=SECRET,
+            secret=self.secret,
             password=PASSWORD,
             wallets={name: OpeningWallet(balance=Decimal(amount)) for name, amount in wallets.items()},
             funding={currency: Decimal(5_000)},
@@ -118,4 +132,13 @@ CASES = {
     ),
     "cryptocom": CRYPTOCOM,
     "cryptocom-isolated": replace(CRYPTOCOM, positions=MIXED),
+    "coinbase-futures": Case(
+        broker="coinbase",
+        product="futures",
+        mode="futures",
+        secret=EC_SECRET,
+        row_margins=False,
+        orders_hold=True,
+        tells_clock=False,
+    ),
 }

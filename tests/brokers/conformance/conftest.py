@@ -26,7 +26,6 @@ from brokers.models import (
 )
 from brokers.orders import ClientOrderId, ReduceOrder
 from brokers.registry import PRODUCTS, BrokerSpec, Credentials, open_broker
-from brokers.sandbox.catalogue import ASSETS
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.faults import GATEWAY, Fault, FaultKind
 from brokers.sandbox.figures import PositionFigures
@@ -34,7 +33,7 @@ from brokers.sandbox.orders import Order, OrderSpec, OrderType, TimeInForce, Tri
 from brokers.sandbox.scenarios import calm
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.spec import SandboxSpec
-from tests.brokers.conformance.cases import BTC, CASES, KEY, PASSWORD, SECRET, Case
+from tests.brokers.conformance.cases import BTC, CASES, KEY, PASSWORD, Case
 
 AHEAD_MS = 7_000
 """How far the sandbox's clock is ahead of ours: nothing works unless it is measured."""
@@ -137,10 +136,13 @@ class Station:
             if row is None:
                 return {}
             key = row.pool
-        pool = figures.pool(key)
+        pool = figures.pool(key) or figures.pool(unit.currency)  # one currency is the whole account
         if pool is None:  # a wallet that holds nothing
             return dict.fromkeys(("margin_equity", "initial_margin", "maintenance_margin"), Decimal(0))
         truth = {"margin_equity": pool.margin_balance, "initial_margin": pool.initial_margin}
+        if self.case.orders_hold:
+            truth["margin_equity"] -= pool.order_initial_margin
+            truth["initial_margin"] -= pool.order_initial_margin
         if unit.kind is UnitKind.ISOLATED_POSITION:
             truth["initial_margin"] = self._margin_of(row)
         if Measure.MAINTENANCE in unit.measures:
@@ -161,7 +163,9 @@ class Station:
         }
         if not self.case.states_margins:
             truth |= self._shared_margins(row)
-        elif self.case.mode != "portfolio":  # there margins are the account's, and no position has its own
+        elif (
+            self.case.row_margins and self.case.mode != "portfolio"
+        ):  # there margins are the account's, and no position has its own
             truth |= {"initial_margin": self._margin_of(row), "maintenance_margin": row.maintenance_margin}
         return truth
 
@@ -302,7 +306,7 @@ async def strange(case: Case) -> AsyncIterator[Station]:
     played = case.venue
     spec = SandboxSpec(
         instruments=played.instruments,
-        assets=ASSETS,
+        assets=played.assets,
         accounts=(case.account(),),
         rules=played.rules,
         scenario=calm(noise=0.0),
@@ -314,8 +318,8 @@ async def strange(case: Case) -> AsyncIterator[Station]:
             BrokerSpec(
                 account_id=AccountId("conformance"),
                 broker=played.broker or case.broker,
-                product=played.product or PRODUCTS[case.broker][0],
-                credentials=Credentials(api_key=KEY, secret=SECRET, password=PASSWORD),
+                product=case.product or played.product or PRODUCTS[case.broker][0],
+                credentials=Credentials(api_key=KEY, secret=case.secret, password=PASSWORD),
                 endpoint=server.url,
             )
         )

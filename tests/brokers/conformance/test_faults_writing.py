@@ -30,7 +30,7 @@ ANSWERED = {
 
 ONE_EACH = pytest.mark.parametrize(
     "case",
-    ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures", "cryptocom"],
+    ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures", "cryptocom", "coinbase-futures"],
     indirect=True,
 )
 TROUBLES = pytest.mark.parametrize(

@@ -34,9 +34,13 @@ GUARDED = [
     "cryptocom",
     "cryptocom-isolated",
     "kraken-futures-inverse",
+    "coinbase-futures",
 ]
 """Where the venue itself keeps an order from opening. OKX documents `reduceOnly` for futures and multi-
 currency mode only; in portfolio mode nothing but the order's size, from a fresh picture, does it."""
+
+PRICED = [*(name for name in GUARDED if name != "coinbase-futures"), "okx-portfolio"]
+"""Where an order that only reduces may carry a price."""
 
 
 async def settled(station: Station, order: Any) -> Any:  # noqa: ANN401 - ReduceOrder and OrderReport
@@ -69,6 +73,7 @@ async def test_a_market_reduction_closes_part_of_each_position_and_nothing_else(
         assert station.exposure() == expected
 
 
+@pytest.mark.parametrize("case", PRICED, indirect=True)
 async def test_an_immediate_limit_reduction_fills_at_its_price_or_better(station: Station) -> None:
     position = await station.position(ETH, Side.SHORT)
     rules = station.broker._rulebook.rules[position.symbol]
@@ -81,6 +86,7 @@ async def test_an_immediate_limit_reduction_fills_at_its_price_or_better(station
     assert final.average_price <= price
 
 
+@pytest.mark.parametrize("case", PRICED, indirect=True)
 async def test_an_immediate_limit_away_from_the_market_ends_unfilled(station: Station) -> None:
     position = await station.position(BTC, Side.LONG)
     rules = station.broker._rulebook.rules[position.symbol]
@@ -174,7 +180,8 @@ async def test_an_order_that_arrives_after_its_deadline_is_refused_by_the_venue(
     station.broker.transport.write_deadline_s = 0.2
     station.server.faults.set(Fault(kind=FaultKind.EXECUTED_LATE, ms=450, count=1))
     order = station.reduce(position, position.quantity, ttl_s=0.25)
-    assert (await station.broker.submit(order)).verdict is Verdict.UNKNOWN
+    # where deadlines are whole seconds, the venue may refuse it at once
+    assert (await station.broker.submit(order)).verdict in {Verdict.UNKNOWN, Verdict.REJECTED}
     await asyncio.sleep(0.5)
     assert await station.broker.find_order(order.client_order_id, order.symbol) is None
     assert station.exposure() == before
@@ -203,11 +210,13 @@ async def test_a_client_id_in_use_is_recognised(station: Station) -> None:
     position = await station.position(BTC, Side.LONG)
     rules = station.broker._rulebook.rules[position.symbol]
     order = station.reduce(position, floor_to_step(position.quantity / 4, rules.lot_step))
-    assert (await station.broker.submit(order)).verdict is Verdict.ACCEPTED
+    first = await station.broker.submit(order)
+    assert first.verdict is Verdict.ACCEPTED
     again = await station.broker.submit(order)
     taken = len(station.orders_of(order.client_order_id))
     if station.broker.capabilities.ids_unique_for_ever:
-        assert again.verdict is Verdict.EXISTS
+        same = again.verdict is Verdict.ACCEPTED and again.order_id == first.order_id
+        assert again.verdict is Verdict.EXISTS or same
         assert taken == 1
     else:
         assert (again.verdict, taken) in {(Verdict.EXISTS, 1), (Verdict.ACCEPTED, 2)}

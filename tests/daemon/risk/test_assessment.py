@@ -250,6 +250,49 @@ def test_every_well_formed_snapshot_has_an_assessment(
         assert not first.actionable
 
 
+@given(equity=figures, pnl=figures)
+def test_a_cash_account_is_safe_without_a_ratio(
+    *, build: BUILD, equity: Decimal | None, pnl: Decimal | None
+) -> None:
+    unit = build.unit(
+        "cash",
+        kind=UnitKind.CASH,
+        margin_equity=equity,
+        wallet_balance=equity,
+        unrealized_pnl=None if pnl is None else D(0),
+        initial_margin=None,
+        maintenance_margin=None,
+        available_margin=None,
+        measures=frozenset(),
+    )
+    judged = build.judge(build.snapshot(units=[unit]), MarginPolicy(max_leverage=D(1)))
+    assert (judged.level, judged.is_cash) == (Level.SAFE, True)
+    assert (judged.utilization, judged.maintenance_ratio) == (None, None)
+    assert judged.actionable
+
+
+@given(
+    kind=st.sampled_from([kind for kind in UnitKind if kind is not UnitKind.CASH]),
+    measures=st.sets(st.sampled_from(Measure), min_size=1),
+    equity=figures,
+)
+def test_any_other_unit_without_its_figures_is_not_to_be_acted_upon(
+    *, build: BUILD, kind: UnitKind, measures: set[Measure], equity: Decimal | None
+) -> None:
+    unit = build.unit(
+        kind=kind,
+        margin_equity=equity,
+        initial_margin=None,
+        maintenance_margin=None,
+        available_margin=None,
+        measures=frozenset(measures),
+    )
+    judged = build.judge(build.snapshot(units=[unit]))
+    assert not judged.is_cash
+    assert not judged.actionable
+    assert Reason.MEASURE_UNKNOWN in {gate.reason for gate in judged.gates}
+
+
 @given(
     equity=st.decimals(min_value="0.01", max_value=10**6, places=2),
     initial=st.decimals(min_value=0, max_value=10**6, places=2),

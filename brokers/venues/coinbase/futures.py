@@ -1,0 +1,102 @@
+"""The US futures account of Coinbase (CFM): one margin pool in USD, netted positions, no borrowing."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import ClassVar
+
+from brokers.fields import mapping_from, rows_from
+from brokers.hooks import Ack, Read, SnapshotContext
+from brokers.models import AccountSnapshot, Finding, MarketRules, Symbol
+from brokers.orders import ReduceOrder
+from brokers.port import Capabilities
+from brokers.profile import Json, Request
+from brokers.venues.coinbase.account import CoinbaseBroker
+from brokers.venues.coinbase.orders import close_request, read_ack
+from brokers.venues.coinbase.pages import read_products
+from brokers.venues.coinbase.positions import read_positions
+from brokers.venues.coinbase.products import market_rules
+from brokers.venues.coinbase.profile import ORDER_TIME_TO_LIVE
+from brokers.venues.coinbase.summary import futures_unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawFutures:
+    """The payloads of one picture. Coinbase dates none of them: it is as old as its question, `asked_at`."""
+
+    asked_at: datetime
+    summary: Json
+    positions: Json
+
+
+class FuturesBroker(CoinbaseBroker[RawFutures]):
+    """A futures account. Positions are cut by `close_position`, which is bound to the position."""
+
+    product_type = "FUTURE"
+    mode_label = "US futures"
+    capabilities: ClassVar = Capabilities(
+        order_time_to_live=ORDER_TIME_TO_LIVE,
+        ids_unique_for_ever=True,
+        reduce_only=True,
+        transfer_in=False,
+        key_permissions=True,
+        limit_orders=False,
+        set_leverage=False,
+    )
+
+    async def load_markets(self, read: Read) -> Mapping[Symbol, MarketRules]:
+        """Read the futures products; an expired one may still be listed."""
+        return market_rules(await read_products(read, {"product_type": self.product_type}))
+
+    async def gather(self, read: Read) -> RawFutures:
+        """Read balance summary and positions; each is one answer."""
+        asked_at = self.transport.venue_now()
+        summary, positions = await asyncio.gather(
+            read("v3PrivateGetBrokerageCfmBalanceSummary"), read("v3PrivateGetBrokerageCfmPositions")
+        )
+        return RawFutures(asked_at=asked_at, summary=summary, positions=positions)
+
+    def parse_snapshot(self, raw: RawFutures, context: SnapshotContext) -> AccountSnapshot:
+        """Build the snapshot, and remember what is held: it tells a protective stop from another order."""
+        snapshot = read_snapshot(raw, context)
+        self._held = snapshot.positions
+        return snapshot
+
+    def order_request(self, order: ReduceOrder) -> Request:
+        """Build the call that closes part of a position."""
+        return close_request(order)
+
+    def parse_ack(self, order: ReduceOrder, payload: Json) -> Ack:
+        """Read the acknowledgement."""
+        del order
+        return read_ack(payload)
+
+
+def read_snapshot(raw: RawFutures, context: SnapshotContext) -> AccountSnapshot:
+    """Build one snapshot; the account is one unit, and everything is in USD.
+
+    Raises:
+        MalformedAnswer: an answer is not of the documented shape.
+    """
+    findings: list[Finding] = []
+    summary = mapping_from(
+        mapping_from(raw.summary, "cfm/balance_summary").get("balance_summary"), "balance_summary"
+    )
+    rows = rows_from(mapping_from(raw.positions, "cfm/positions").get("positions"), "positions")
+    positions = read_positions(rows, context.markets, findings)
+    unit = futures_unit(summary, holds_positions=bool(positions or findings), findings=findings)
+    held = {position.symbol for position in positions}
+    return AccountSnapshot(
+        account_id=context.account_id,
+        broker=context.broker,
+        product=context.product,
+        as_of=min(raw.asked_at, context.now),
+        fetched_at=context.now,
+        mode=context.mode,
+        units=(unit,),
+        positions=positions,
+        findings=tuple(dict.fromkeys(findings)),
+        markets=MappingProxyType({s: context.markets[s] for s in held if s in context.markets}),
+    )

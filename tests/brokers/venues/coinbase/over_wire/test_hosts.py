@@ -1,0 +1,61 @@
+"""Hosts that do not have everything: what is needed must be there, what is not may be missing."""
+
+from typing import Any
+
+import pytest
+
+from brokers.errors import NotSupported, RequestRefused, VenueUnavailable
+from brokers.sandbox.faults import Fault, FaultKind
+from brokers.sandbox.server import SandboxServer
+from brokers.sandbox.wire.coinbase.wire import CoinbaseWire
+
+pytestmark = pytest.mark.wire
+
+Open = Any  # the fixtures' types live in conftest
+V3 = "/api/v3/brokerage/"
+
+
+class Without:
+    """The wire of a host that lacks some paths."""
+
+    def __init__(self, wire: CoinbaseWire, *names: str) -> None:
+        self.server = SandboxServer(wire)
+        routes = self.server._gateway._routes
+        self.server._gateway._routes = {
+            k: r for k, r in routes.items() if k[1] not in {V3 + n for n in names}
+        }
+
+
+async def test_products_may_come_from_the_private_list(wire: CoinbaseWire, open_at: Open) -> None:
+    async with Without(wire, "market/products").server as server:
+        futures, spot = await open_at(server), await open_at(server, "spot")
+        assert (await futures.fetch_snapshot()).findings == ()
+        assert (await spot.fetch_snapshot()).units[0].margin_equity == 43_600
+
+
+async def test_a_host_that_cannot_say_what_a_key_may_do_says_so(wire: CoinbaseWire, open_at: Open) -> None:
+    async with Without(wire, "key_permissions").server as server:
+        broker = await open_at(server)
+        snapshot = await broker.fetch_snapshot()
+        assert (snapshot.findings, snapshot.mode.label) == ((), "US futures, unnamed portfolio")
+        with pytest.raises(NotSupported):
+            await broker.fetch_permissions()
+
+
+async def test_a_host_without_the_margin_is_no_host_for_futures(wire: CoinbaseWire, open_at: Open) -> None:
+    async with Without(wire, "cfm/balance_summary").server as server:
+        broker = await open_at(server)
+        with pytest.raises(RequestRefused, match="NOT_FOUND"):
+            await broker.fetch_snapshot()
+
+
+async def test_a_venue_that_is_down_is_not_one_that_lacks_something(
+    server: SandboxServer, open_at: Open
+) -> None:
+    broker = await open_at(server)
+    server.faults.set(Fault(kind=FaultKind.HTTP_503_HTML, path=V3 + "key_permissions"))
+    with pytest.raises(VenueUnavailable):
+        await broker.fetch_permissions()
+    server.faults.set(Fault(kind=FaultKind.HTTP_503_HTML, path=V3 + "orders"))
+    with pytest.raises(VenueUnavailable):
+        await broker.fetch_open_orders()
