@@ -30,7 +30,7 @@ HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultK
 TOLD = {FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.OUTSIDER_TRADES}
 """Faults under which everything asked for must still come."""
 
-FEWEST = {"krakenfutures": 5}
+FEWEST = {"krakenfutures": 5, "coinbase": 3}
 """How many different calls the look-ups make at least, where it is not six: Kraken Futures tells its time in
 the list of open orders, and has no transfers to be found again."""
 
