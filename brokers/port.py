@@ -16,6 +16,7 @@ class Capabilities:
 
     `order_time_to_live` is how long after sending the venue may still accept an order.
     `ids_unique_for_ever`: a client id that was ever used is refused; otherwise only while its order is open.
+    `set_leverage`: a leverage setting can be made without changing what backs a position.
     """
 
     order_time_to_live: timedelta
@@ -23,6 +24,7 @@ class Capabilities:
     reduce_only: bool
     transfer_in: bool
     key_permissions: bool
+    set_leverage: bool = True
 
 
 class Broker(Protocol):
@@ -66,7 +68,10 @@ class Broker(Protocol):
         """
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
-        """Set the venue's leverage setting; "not modified" is success."""
+        """Set the venue's leverage setting; "not modified" is success.
+
+        Raises `NotSupported` without the capability `set_leverage`.
+        """
 
     async def fetch_funding_balance(self, currency: str) -> Decimal:
         """Return what the funding wallet could give, in `currency`; zero only if the venue says so."""

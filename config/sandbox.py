@@ -39,6 +39,7 @@ class SandboxBroker(StrEnum):
     BYBIT = "bybit"
     BINANCE = "binance"
     OKX = "okx"
+    BINANCECOINM = "binancecoinm"
 
 
 MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
@@ -46,14 +47,23 @@ MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
         SandboxBroker.BYBIT: ("cross", "isolated"),
         SandboxBroker.BINANCE: ("single_asset", "multi_assets"),
         SandboxBroker.OKX: ("futures", "multi_currency", "portfolio"),
+        SandboxBroker.BINANCECOINM: ("coin_margined",),
     }
 )
 """The account modes of each venue; the first is the default."""
 
 PRODUCTS: Mapping[SandboxBroker, str] = MappingProxyType(
-    {SandboxBroker.BYBIT: "unified", SandboxBroker.BINANCE: "usdm", SandboxBroker.OKX: "unified"}
+    {
+        SandboxBroker.BYBIT: "unified",
+        SandboxBroker.BINANCE: "usdm",
+        SandboxBroker.OKX: "unified",
+        SandboxBroker.BINANCECOINM: "coinm",
+    }
 )
 """The one product of each venue that the sandbox plays."""
+
+BROKERS: Mapping[SandboxBroker, str] = MappingProxyType({SandboxBroker.BINANCECOINM: "binance"})
+"""The broker of a venue in an account of the daemon, where it is called otherwise."""
 
 
 class PositionSide(StrEnum):
@@ -115,7 +125,10 @@ class FaultKind(StrEnum):
 
 
 class OpeningPosition(Section):
-    """A position that is there from the start. `quantity` is in base coin, prices in quote."""
+    """A position that is there from the start, its prices in quote.
+
+    `quantity` is in base coin, or in dollars where the contract is inverse.
+    """
 
     symbol: Pair
     side: Word[PositionSide]
@@ -182,6 +195,11 @@ class SandboxAccount(Section):
             raise complain(f"is not one that the sandbox's {broker} has", f"known here: {', '.join(words)}")
         return word or words[0]
 
+    @property
+    def broker_id(self) -> str:
+        """The broker as an account of the daemon names it."""
+        return BROKERS.get(self.broker, self.broker.value)
+
     @model_validator(mode="after")
     def _fits_its_venue(self) -> Self:
         refuse([*self._credential_misfits(), *self._position_misfits(), *self._order_misfits()])
@@ -243,6 +261,7 @@ class Listen(Section):
     bybit: Port = 0
     binance: Port = 0
     okx: Port = 0
+    binancecoinm: Port = 0
 
 
 def _some(accounts: tuple[SandboxAccount, ...]) -> tuple[SandboxAccount, ...]:

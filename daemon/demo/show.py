@@ -52,12 +52,13 @@ async def show(*, speed: float, scenario: str) -> int:
     folder = Path(tempfile.mkdtemp(prefix="margind-demo-"))
     sandbox_file, settings = write_sandbox_file(folder)
     names = tuple(account.id for account in settings.accounts)
+    venues = {account.broker for account in settings.accounts}
     guarded = Market(name="guarded", folder=folder / "guarded", mode="enforce")
     alone = Market(name="alone", folder=folder / "alone", mode="observe")
     duration, out = SCENARIO_S / speed, console()
     out.print(
         f"{find_scenario(scenario).title}, over {duration:.0f} s. "
-        f"{len(names)} accounts on three venues, twice: "
+        f"{len(names)} accounts on {len(venues)} venues, twice: "
         "guarded (margind enforces) and alone (margind only watches).",
         soft_wrap=True,
     )

@@ -42,12 +42,19 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("bybit", "unified", "cross"),
         ("binance", "usdm", "single_asset"),
         ("okx", "unified", "futures"),
+        ("binancecoinm", "coinm", "coin_margined"),
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
     text = OKX if broker == "okx" else ACCOUNT.replace("bybit", broker)
     (account,) = sandbox(text).accounts
     assert (account.product, account.mode) == (product, mode)
+
+
+def test_a_venue_of_one_product_has_its_brokers_name_in_the_daemon() -> None:
+    (coinm,) = sandbox(ACCOUNT.replace("bybit", "binancecoinm")).accounts
+    (okx,) = sandbox(OKX).accounts
+    assert (coinm.broker, coinm.broker_id, okx.broker_id) == ("binancecoinm", "binance", "okx")
 
 
 def test_an_opening_is_read_whole() -> None:
@@ -99,7 +106,7 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         ("speed: 0\n" + ACCOUNT, 1, "speed", "0 < value"),
         ("speed: 20000\n" + ACCOUNT, 1, "speed", "the most is 10000"),
         ("scenario: Flash Crash\n" + ACCOUNT, 1, "scenario", "a-z, 0-9"),
-        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "known here: binance, bybit, okx"),
+        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "known here: binance, binancecoinm, bybit"),
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),
         (ACCOUNT.replace("bybit", "kraken"), 3, "accounts[0].broker", "known here: bybit, binance, okx"),

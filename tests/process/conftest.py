@@ -19,6 +19,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import yaml
 
+from config.sandbox import BROKERS, PRODUCTS, SandboxBroker
+
 HERE = Path(__file__).parent
 Json = Any
 Line = dict[str, Any]
@@ -313,9 +315,11 @@ class Workshop:
             for name in ("api_key", "secret", "password")
             if row.get(name)
         }
+        venue = SandboxBroker(row["broker"])
         return {
             "id": row["id"],
-            "broker": row["broker"],
+            "broker": BROKERS.get(venue, venue.value),
+            "product": PRODUCTS[venue],
             "credentials": credentials,
             "endpoint": endpoint,
         }

@@ -1,4 +1,4 @@
-"""`margind check` against what the venues know: the six accounts of the shipped sandbox."""
+"""`margind check` against what the venues know: the accounts of the shipped sandbox."""
 
 import json
 import re
@@ -23,6 +23,7 @@ MODES = {
     "binance-multi": "multi-assets",
     "okx-futures": "futures mode",
     "okx-multi": "multi-currency margin",
+    "binance-coin": "coin-margined",
 }
 ROUNDING = Decimal("0.06")
 """The table shows tenths of a percent; the venue's figures move a little between two looks."""

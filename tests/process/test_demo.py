@@ -30,6 +30,7 @@ ACCOUNTS = (
     "binance-multi",
     "okx-futures",
     "okx-multi",
+    "binance-coin",
 )
 
 

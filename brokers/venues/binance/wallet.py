@@ -14,6 +14,7 @@ from brokers.orders import TransferReport, Verdict
 from brokers.profile import Request
 
 FUNDING_TO_USDM = "FUNDING_UMFUTURE"
+FUNDING_TO_COINM = "FUNDING_CMFUTURE"
 
 PAGE_SIZE = 100
 PAGES = 20

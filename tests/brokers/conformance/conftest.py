@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,7 +19,6 @@ from brokers.models import (
     Measure,
     OrderSide,
     Position,
-    PositionMode,
     RiskUnit,
     Side,
     Symbol,
@@ -35,85 +33,14 @@ from brokers.sandbox.figures import PositionFigures
 from brokers.sandbox.orders import Order, OrderSpec, OrderType, TimeInForce, Trigger
 from brokers.sandbox.scenarios import calm
 from brokers.sandbox.server import SandboxServer
-from brokers.sandbox.spec import (
-    AccountSpec,
-    MarginPool,
-    OpeningPosition,
-    OpeningWallet,
-    Permissions,
-    SandboxSpec,
-)
-from brokers.sandbox.venues import VENUES
+from brokers.sandbox.spec import SandboxSpec
+from tests.brokers.conformance.cases import BTC, CASES, KEY, PASSWORD, PRICES, SECRET, Case
 
 AHEAD_MS = 7_000
 """How far the sandbox's clock is ahead of ours: nothing works unless it is measured."""
 
 FAULT_MS = {FaultKind.SLOW: 30, FaultKind.EXECUTED_LATE: 300, FaultKind.CLOCK_SKEW: 60_000}
 ROUNDING = Decimal("0.0002")
-
-KEY, SECRET, PASSWORD = "conformance-key-0001", "conformance-secret-0001", "conformance-pass"
-BTC, ETH = "BTC-USDT", "ETH-USDT"
-
-
-def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None) -> OpeningPosition:
-    return OpeningPosition(symbol=symbol, side=side, quantity=Decimal(quantity), margin_mode=mode)
-
-
-ONE_WAY = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10"))
-HEDGED = (_held(BTC, Side.LONG, "0.5"), _held(BTC, Side.SHORT, "0.2"), _held(ETH, Side.SHORT, "10"))
-MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.ISOLATED))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One kind of account at one venue; its positions are named by pair."""
-
-    broker: str
-    mode: str
-    positions: tuple[OpeningPosition, ...] = ONE_WAY
-    hedge: bool = False
-    margin_mode: MarginMode = MarginMode.CROSS
-    balance: Decimal = Decimal(20_000)
-
-    @property
-    def pool(self) -> MarginPool:
-        """What backs cross positions."""
-        return VENUES[self.broker].pools[self.mode]
-
-    def account(self) -> AccountSpec:
-        """Return the account as the engine has it."""
-        listed_as = VENUES[self.broker].listed_as
-        positions = tuple(replace(held, symbol=listed_as(held.symbol)) for held in self.positions)
-        return AccountSpec(
-            name="desk",
-            api_key=KEY,
-            secret=SECRET,
-            password=PASSWORD,
-            wallets={"USDT": OpeningWallet(balance=self.balance)},
-            funding={"USDT": Decimal(5_000)},
-            margin_pool=self.pool,
-            position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
-            margin_mode=self.margin_mode,
-            margin_modes={
-                held.symbol: held.margin_mode for held in positions if held.margin_mode is not None
-            },
-            positions=positions,
-            permissions=Permissions(can_withdraw=False),
-        )
-
-
-CASES = {
-    "binance-single-asset": Case(broker="binance", mode="single_asset"),
-    "binance-single-asset-isolated": Case(broker="binance", mode="single_asset", positions=MIXED),
-    "binance-multi-assets-hedge": Case(broker="binance", mode="multi_assets", positions=HEDGED, hedge=True),
-    "bybit-cross": Case(broker="bybit", mode="cross"),
-    "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
-    "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),
-    "okx-futures": Case(broker="okx", mode="futures"),
-    "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
-    "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
-    "okx-portfolio": Case(broker="okx", mode="portfolio"),
-}
 
 _ids = itertools.count(1)
 
@@ -132,17 +59,17 @@ class Station:
 
     def listed(self, pair: str) -> str:
         """Return the engine's contract of a pair."""
-        return VENUES[self.case.broker].listed_as(pair)
+        return self.case.venue.listed_as(pair)
 
     def symbol(self, pair: str) -> Symbol:
         """Return the venue's symbol of a pair."""
-        rules = self.broker._rulebook.rules.values()
-        return next(rule.symbol for rule in rules if f"{rule.base}-{rule.settle}" == pair)
+        return next(symbol for symbol in self.broker._rulebook.rules if self.pair(symbol) == pair)
 
     def pair(self, symbol: Symbol) -> str:
-        """Return the pair that a venue's symbol trades."""
+        """Return the pair that a venue's symbol trades: what it settles in stands for the pair's dollars."""
         rules = self.broker._rulebook.rules[symbol]
-        return f"{rules.base}-{rules.settle}"
+        dollars = self.engine.instrument(self.listed(f"{rules.base}-USDT")).settle
+        return f"{rules.base}-{'USDT' if rules.settle == dollars else rules.settle}"
 
     # --- the engine's truth
 
@@ -154,9 +81,8 @@ class Station:
 
     def exposure(self) -> dict[tuple[str, Side], Decimal]:
         """Return every position of the engine by pair, in engine units."""
-        suffix = VENUES[self.case.broker].suffix
         rows = self.engine.figures(self.account).positions
-        return {(row.symbol.removesuffix(suffix), row.side): row.quantity for row in rows}
+        return {(self.case.venue.pair_of(row.symbol), row.side): row.quantity for row in rows}
 
     def orders_of(self, client_id: str) -> list[Order]:
         """Return every order the venue ever took with that client id."""
@@ -172,16 +98,20 @@ class Station:
         wrong = [] if held == self.exposure().keys() else [f"positions are {sorted(held)}"]
         if all(unit.kind is UnitKind.ISOLATED_POSITION for unit in snapshot.units):
             wrong.append("no unit for the wallet")
-        rows = [(str(unit.key), unit, self._truth_of_unit(snapshot, unit)) for unit in snapshot.units]
+        rows = [
+            (str(unit.key), unit, unit.currency, self._truth_of_unit(snapshot, unit))
+            for unit in snapshot.units
+        ]
         rows += [
-            (f"{p.symbol} {p.side}", p, self._truth_of_position(p))
+            (f"{p.symbol} {p.side}", p, p.settle, self._truth_of_position(p))
             for p in snapshot.positions
             if (self.pair(p.symbol), p.side) in self.exposure()
         ]
-        for name, row, truth in rows:
+        for name, row, currency, truth in rows:
+            dollar = Decimal(1) / PRICES.get(currency, Decimal(1))
             for figure, true in truth.items():
                 seen = getattr(row, figure)
-                if seen is None or abs(seen - true) > ROUNDING * max(abs(true), Decimal(1)):
+                if seen is None or abs(seen - true) > ROUNDING * max(abs(true), dollar):
                     wrong.append(f"{name}: {figure} is {seen}, not {true}")
         return wrong
 
@@ -320,7 +250,7 @@ class Station:
             OrderSpec(
                 symbol=self.listed(pair),
                 side=side,
-                quantity=Decimal(quantity),
+                quantity=self.case.sized(pair, Decimal(quantity)),
                 type=OrderType.MARKET if price is None else OrderType.LIMIT,
                 time_in_force=TimeInForce.GTC,
                 price=None if price is None else Decimal(price),
@@ -346,7 +276,7 @@ def kind(request: pytest.FixtureRequest) -> FaultKind:
 @pytest.fixture
 async def strange(case: Case) -> AsyncIterator[Station]:
     """An adapter that has not connected yet, at a calm venue whose clock is ahead of ours."""
-    played = VENUES[case.broker]
+    played = case.venue
     spec = SandboxSpec(
         instruments=played.instruments,
         assets=ASSETS,
@@ -360,8 +290,8 @@ async def strange(case: Case) -> AsyncIterator[Station]:
         broker = open_broker(
             BrokerSpec(
                 account_id=AccountId("conformance"),
-                broker=case.broker,
-                product=PRODUCTS[case.broker][0],
+                broker=played.broker or case.broker,
+                product=played.product or PRODUCTS[case.broker][0],
                 credentials=Credentials(api_key=KEY, secret=SECRET, password=PASSWORD),
                 endpoint=server.url,
             )

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
 BTC, ETH = "BTC-USDT", "ETH-USDT"
-ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures"]
+ONE_EACH = ["binance-single-asset", "binance-coinm", "bybit-cross", "okx-futures"]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 VITAL = {FaultKind.NAN, FaultKind.MISSING_FIELD, FaultKind.STALE_TIMESTAMP}
 
@@ -78,7 +78,7 @@ async def test_a_stale_time_is_not_signed_by(station: Station) -> None:
     assert "not that of the answer's date" in str(failure)
     after = station.broker.venue_now().timestamp() * 1000 - station.venue_ms
     assert after == pytest.approx(before, abs=50)
-    assert await station.broker.fetch_funding_balance("USDT") == 5000
+    assert await station.broker.fetch_funding_balance(station.case.venue.currency) == 5000
 
 
 @pytest.mark.parametrize("case", ONE_EACH, indirect=True)

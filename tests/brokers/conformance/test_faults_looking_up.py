@@ -18,6 +18,7 @@ pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
 BTC = "BTC-USDT"
+ONE_EACH = ["binance-single-asset", "binance-coinm", "bybit-cross", "okx-futures"]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 TOLD = {FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.PARTIAL_FILL, FaultKind.OUTSIDER_TRADES}
 """Faults under which everything asked for must still come."""
@@ -43,7 +44,7 @@ async def known(settled: Station) -> AsyncIterator[Known]:
     rules = settled.broker._rulebook.rules[position.symbol]
     order = settled.reduce(position, floor_to_step(position.quantity / 4, rules.lot_step))
     assert (await settled.broker.submit(order)).verdict is Verdict.ACCEPTED
-    moved = await settled.broker.transfer_in("USDT", MOVED, OWN_TRANSFER)
+    moved = await settled.broker.transfer_in(settled.case.venue.currency, MOVED, OWN_TRANSFER)
     assert moved.verdict is Verdict.ACCEPTED
     resting = {one.order_id: one for one in await settled.broker.fetch_open_orders()}
     assert sorted(one.is_protective for one in resting.values()) == [False, True]
@@ -53,14 +54,14 @@ async def known(settled: Station) -> AsyncIterator[Known]:
 
 async def everything(station: Station, known: Known) -> dict[str, Any]:
     """Ask for all there is to be looked up; an error stands for its answer."""
-    broker, symbol = station.broker, known.order.symbol
+    broker, symbol, currency = station.broker, known.order.symbol, station.case.venue.currency
     asked = {
         "orders": broker.fetch_open_orders(),
         "order": broker.find_order(known.order.client_order_id, symbol),
         "no order": broker.find_order(NO_ORDER, symbol),
-        "transfer": broker.find_transfer(OWN_TRANSFER, "USDT", MOVED, known.since),
-        "no transfer": broker.find_transfer(NO_TRANSFER, "USDT", MOVED + 1, known.since),
-        "funds": broker.fetch_funding_balance("USDT"),
+        "transfer": broker.find_transfer(OWN_TRANSFER, currency, MOVED, known.since),
+        "no transfer": broker.find_transfer(NO_TRANSFER, currency, MOVED + 1, known.since),
+        "funds": broker.fetch_funding_balance(currency),
         "permissions": broker.fetch_permissions(),
         "clock": broker.measure_clock(),
     }
@@ -89,7 +90,7 @@ def check_orders(known: Known, orders: tuple[OpenOrder, ...]) -> None:
         assert one.quantity in {None, true.quantity}
 
 
-@pytest.mark.parametrize("case", ["binance-single-asset", "bybit-cross", "okx-futures"], indirect=True)
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
 async def test_a_look_up_under_a_fault_claims_nothing_that_is_not_so(
     settled: Station, known: Known, kind: FaultKind
 ) -> None:
@@ -116,7 +117,7 @@ async def test_a_look_up_under_a_fault_claims_nothing_that_is_not_so(
         assert not failed - {"clock"}, found
 
 
-@pytest.mark.parametrize("case", ["binance-single-asset", "bybit-cross", "okx-futures"], indirect=True)
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
 @pytest.mark.parametrize("damage", [FaultKind.NAN, FaultKind.MISSING_FIELD])
 async def test_no_answer_escapes_the_damage_that_it_is_tested_with(
     settled: Station, known: Known, damage: FaultKind, monkeypatch: pytest.MonkeyPatch

@@ -29,7 +29,7 @@ ANSWERED = {
 """Faults under which the venue says what became of an order."""
 
 ONE_EACH = pytest.mark.parametrize(
-    "case", ["binance-single-asset", "bybit-cross", "okx-futures"], indirect=True
+    "case", ["binance-single-asset", "binance-coinm", "bybit-cross", "okx-futures"], indirect=True
 )
 TROUBLES = pytest.mark.parametrize(
     ("kind", "executes"),
@@ -113,12 +113,13 @@ async def test_a_setting_and_a_transfer_under_a_fault_claim_nothing_that_is_not_
     executes: bool,  # noqa: FBT001 - pytest passes it by name
 ) -> None:
     broker, engine, contract = settled.broker, settled.engine, settled.listed(SOL)
+    currency = settled.case.venue.currency
     since = broker.venue_now()
     before = engine.leverage(settled.account, contract)
     assert before != 3
     settled.trouble(kind, executes=executes)
     refused = await settled.told(broker.set_leverage(settled.symbol(SOL), Decimal(3)))
-    moved = await broker.transfer_in("USDT", MOVED, TRANSFER)
+    moved = await broker.transfer_in(currency, MOVED, TRANSFER)
     await settled.calm()
 
     now = engine.leverage(settled.account, contract)
@@ -128,8 +129,8 @@ async def test_a_setting_and_a_transfer_under_a_fault_claim_nothing_that_is_not_
         assert now == before
     assert refused is None or isinstance(refused, BrokerError)
 
-    arrived = engine.funding_balance(settled.account, "USDT") == FUNDS - MOVED
-    assert arrived or engine.funding_balance(settled.account, "USDT") == FUNDS
+    arrived = engine.funding_balance(settled.account, currency) == FUNDS - MOVED
+    assert arrived or engine.funding_balance(settled.account, currency) == FUNDS
     match moved.verdict:
         case Verdict.ACCEPTED:
             assert arrived
@@ -139,6 +140,6 @@ async def test_a_setting_and_a_transfer_under_a_fault_claim_nothing_that_is_not_
             assert kind is FaultKind.DUPLICATE_CODE
         case Verdict.UNKNOWN:
             assert kind not in ANSWERED - {FaultKind.REDUCE_ONLY_REJECTED}
-    found = await broker.find_transfer(TRANSFER, "USDT", MOVED, since)
+    found = await broker.find_transfer(TRANSFER, currency, MOVED, since)
     assert (found is not None) is arrived
     assert found is None or (found.verdict, found.amount) == (Verdict.ACCEPTED, MOVED)

@@ -17,7 +17,7 @@ from brokers.sandbox.orders import (
 )
 from brokers.sandbox.wire.base import Wire, WireAnswer, WireRequest
 from brokers.sandbox.wire.binance.account import margin_mode_of
-from brokers.sandbox.wire.binance.listing import Listing
+from brokers.sandbox.wire.binance.listing import Listing, quantity_of
 from brokers.sandbox.wire.binance.order_rows import TIMES_IN_FORCE, OrderRows
 from brokers.sandbox.wire.binance.orders import ORDER_SIDES, leg_of
 from brokers.sandbox.wire.binance.pace import Pace
@@ -49,7 +49,7 @@ class AlgoDesk:
         self._pace = pace
 
     def place(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `POST /fapi/v1/algoOrder`."""
+        """Answer `POST .../algoOrder`."""
         headers = self._pace.count(account, request.now_ms)
         asked = Parameters(request)
         if asked.required("algoType") != "CONDITIONAL":
@@ -70,7 +70,7 @@ class AlgoDesk:
         spec = OrderSpec(
             symbol=instrument.name,
             side=side,
-            quantity=asked.number("quantity"),
+            quantity=quantity_of(asked.number("quantity"), instrument),
             type=kind,
             time_in_force=TIMES_IN_FORCE.get(tif, TimeInForce.GTC),
             price=asked.number("price") if kind is OrderType.LIMIT else None,
@@ -93,18 +93,18 @@ class AlgoDesk:
         return WireAnswer(payload=self._rows.algo(order), headers=headers)
 
     def find(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `GET /fapi/v1/algoOrder`."""
+        """Answer `GET .../algoOrder`."""
         order = self._found(request, account)
         if order is None:
             raise refuse(-2013)
         return WireAnswer(payload=self._rows.algo(order))
 
     def open(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `GET /fapi/v1/openAlgoOrders`, with or without a symbol."""
+        """Answer `GET .../openAlgoOrders`, with or without a symbol."""
         return WireAnswer(payload=[self._rows.algo(order) for order in self._waiting(request, account)])
 
     def cancel(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `DELETE /fapi/v1/algoOrder`."""
+        """Answer `DELETE .../algoOrder`."""
         order = self._found(request, account)
         if order is None or order.status is not OrderStatus.UNTRIGGERED:
             raise refuse(-2011)
@@ -119,7 +119,7 @@ class AlgoDesk:
         )
 
     def cancel_all(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `DELETE /fapi/v1/algoOpenOrders`: of one symbol."""
+        """Answer `DELETE .../algoOpenOrders`: of one symbol."""
         Parameters(request).required("symbol")
         for order in self._waiting(request, account):
             self._engine.cancel(account, order_id=order.order_id)
