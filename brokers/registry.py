@@ -41,7 +41,7 @@ class BrokerSpec:
 PRODUCTS = MappingProxyType(
     {
         "bybit": ("unified",),
-        "binance": ("usdm", "coinm"),
+        "binance": ("usdm", "coinm", "portfolio"),
         "okx": ("unified",),
     }
 )

@@ -40,6 +40,7 @@ class SandboxBroker(StrEnum):
     BINANCE = "binance"
     OKX = "okx"
     BINANCECOINM = "binancecoinm"
+    BINANCEPM = "binancepm"
 
 
 MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
@@ -48,6 +49,7 @@ MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
         SandboxBroker.BINANCE: ("single_asset", "multi_assets"),
         SandboxBroker.OKX: ("futures", "multi_currency", "portfolio"),
         SandboxBroker.BINANCECOINM: ("coin_margined",),
+        SandboxBroker.BINANCEPM: ("portfolio_margin",),
     }
 )
 """The account modes of each venue; the first is the default."""
@@ -58,11 +60,14 @@ PRODUCTS: Mapping[SandboxBroker, str] = MappingProxyType(
         SandboxBroker.BINANCE: "usdm",
         SandboxBroker.OKX: "unified",
         SandboxBroker.BINANCECOINM: "coinm",
+        SandboxBroker.BINANCEPM: "portfolio",
     }
 )
 """The one product of each venue that the sandbox plays."""
 
-BROKERS: Mapping[SandboxBroker, str] = MappingProxyType({SandboxBroker.BINANCECOINM: "binance"})
+BROKERS: Mapping[SandboxBroker, str] = MappingProxyType(
+    {SandboxBroker.BINANCECOINM: "binance", SandboxBroker.BINANCEPM: "binance"}
+)
 """The broker of a venue in an account of the daemon, where it is called otherwise."""
 
 
@@ -262,6 +267,7 @@ class Listen(Section):
     binance: Port = 0
     okx: Port = 0
     binancecoinm: Port = 0
+    binancepm: Port = 0
 
 
 def _some(accounts: tuple[SandboxAccount, ...]) -> tuple[SandboxAccount, ...]:

@@ -12,6 +12,8 @@ from brokers.sandbox.engine import Engine
 from brokers.sandbox.instrument import Instrument, maintenance_tiers
 from brokers.sandbox.spec import MarginPool, VenueRules
 from brokers.sandbox.wire.base import Wire
+from brokers.sandbox.wire.binance.portfolio_wire import PortfolioWire
+from brokers.sandbox.wire.binance.rules import PORTFOLIO_RULES
 from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
 from brokers.sandbox.wire.binance.wire import BinanceCoinWire, BinanceWire
 from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
@@ -122,6 +124,14 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             broker="binance",
             product="coinm",
             currency="BTC",
+        ),
+        "binancepm": SandboxVenue(
+            build=lambda engine, _: PortfolioWire(engine),
+            rules=PORTFOLIO_RULES,
+            pools={"portfolio_margin": MarginPool.ACCOUNT},
+            instruments=(*INSTRUMENTS, *map(_as_inverse, INSTRUMENTS)),
+            broker="binance",
+            product="portfolio",
         ),
         "okx": SandboxVenue(
             build=_build_okx,

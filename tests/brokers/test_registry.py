@@ -17,7 +17,13 @@ def spec(broker: str, product: str, endpoint: str | None = None) -> BrokerSpec:
 
 @pytest.mark.parametrize(
     ("broker", "product"),
-    [("bybit", "unified"), ("binance", "usdm"), ("binance", "coinm"), ("okx", "unified")],
+    [
+        ("bybit", "unified"),
+        ("binance", "usdm"),
+        ("binance", "coinm"),
+        ("binance", "portfolio"),
+        ("okx", "unified"),
+    ],
 )
 async def test_a_broker_is_opened_by_its_id_without_asking_anybody(broker: str, product: str) -> None:
     opened = open_broker(spec(broker, product))

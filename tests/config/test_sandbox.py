@@ -43,6 +43,7 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("binance", "usdm", "single_asset"),
         ("okx", "unified", "futures"),
         ("binancecoinm", "coinm", "coin_margined"),
+        ("binancepm", "portfolio", "portfolio_margin"),
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
@@ -106,7 +107,12 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         ("speed: 0\n" + ACCOUNT, 1, "speed", "0 < value"),
         ("speed: 20000\n" + ACCOUNT, 1, "speed", "the most is 10000"),
         ("scenario: Flash Crash\n" + ACCOUNT, 1, "scenario", "a-z, 0-9"),
-        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "known here: binance, binancecoinm, bybit"),
+        (
+            "listen: {kraken: 0}\n" + ACCOUNT,
+            1,
+            "listen.kraken",
+            "known here: binance, binancecoinm, binancepm, bybit",
+        ),
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),
         (ACCOUNT.replace("bybit", "kraken"), 3, "accounts[0].broker", "known here: bybit, binance, okx"),

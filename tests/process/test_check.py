@@ -24,6 +24,7 @@ MODES = {
     "okx-futures": "futures mode",
     "okx-multi": "multi-currency margin",
     "binance-coin": "coin-margined",
+    "binance-portfolio": "portfolio margin",
 }
 ROUNDING = Decimal("0.06")
 """The table shows tenths of a percent; the venue's figures move a little between two looks."""

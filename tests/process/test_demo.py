@@ -31,6 +31,7 @@ ACCOUNTS = (
     "okx-futures",
     "okx-multi",
     "binance-coin",
+    "binance-portfolio",
 )
 
 

@@ -1,9 +1,12 @@
 """The adapters of Binance's products."""
 
+from collections.abc import Callable, Mapping
+
 from brokers.errors import NotSupported
 from brokers.port import Broker
 from brokers.registry import BrokerSpec
 from brokers.venues.binance.coinm import CoinmBroker
+from brokers.venues.binance.portfolio import PortfolioBroker
 from brokers.venues.binance.usdm import UsdmBroker
 
 
@@ -13,7 +16,11 @@ def build(spec: BrokerSpec) -> Broker:
     Raises:
         NotSupported: there is none yet.
     """
-    products = {"usdm": UsdmBroker, "coinm": CoinmBroker}
+    products: Mapping[str, Callable[[BrokerSpec], Broker]] = {
+        "usdm": UsdmBroker,
+        "coinm": CoinmBroker,
+        "portfolio": PortfolioBroker,
+    }
     if spec.product not in products:
         raise NotSupported(f"binance {spec.product} is not supported yet")
     return products[spec.product](spec)

@@ -1,24 +1,19 @@
 """Binance's futures accounts over ccxt: which calls, in which order."""
 
 import asyncio
-import logging
 from abc import abstractmethod
-from collections.abc import Awaitable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from brokers.answers import Reply
-from brokers.ccxt_broker import Ack, CancelBatch, CcxtBroker, Read, RowResult, SnapshotContext
-from brokers.errors import BrokerError, MalformedAnswer, RequestRefused
-from brokers.models import AccountSnapshot, KeyPermissions, MarginTier, Symbol
-from brokers.numbers import ms_from_time
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, TransferReport
-from brokers.outcomes import BINANCE
-from brokers.port import Capabilities
+from brokers.ccxt_broker import Ack, CancelBatch, Read, RowResult, SnapshotContext
+from brokers.models import AccountSnapshot, MarginTier, Symbol
+from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
-from brokers.venues.binance import markets, snapshot, wallet
+from brokers.venues.binance import markets, snapshot
+from brokers.venues.binance.account import BinanceBroker, aside
 from brokers.venues.binance.books import Book
 from brokers.venues.binance.freshness import Freshness
 from brokers.venues.binance.orders import (
@@ -27,39 +22,18 @@ from brokers.venues.binance.orders import (
     order_request,
     read_ack,
     read_cancel,
-    read_open_algo_orders,
-    read_open_orders,
-    read_report,
 )
 from brokers.venues.binance.positions import Rows, torn
-from brokers.venues.binance.profile import USDM
-from brokers.venues.binance.refusals import is_absent
+from brokers.venues.binance.resting import looked_up, resting
 from brokers.venues.binance.settings import SettingsBook, SymbolSetting
 from brokers.venues.binance.snapshot import RawPicture
 
-Told = TypeVar("Told")
 
-ASIDE_S = 0.5
-"""How long a picture waits for what it can do without."""
-
-UNKNOWN_ORDER = "-2013"
-
-_log = logging.getLogger("margind.brokers")
-
-
-class FuturesBroker(CcxtBroker[RawPicture]):
+class FuturesBroker(BinanceBroker[RawPicture]):
     """What the accounts of both futures products share; each names its calls and reads its own picture."""
 
-    outcomes = BINANCE
-    capabilities: ClassVar = Capabilities(
-        order_time_to_live=timedelta(milliseconds=USDM.write_window_ms),
-        ids_unique_for_ever=False,
-        reduce_only=True,
-        transfer_in=True,
-        key_permissions=True,
-    )
+    trades = "enableFutures"
     book: ClassVar[Book]
-    transfer_kind: ClassVar[str]
     brackets_call: ClassVar[str]
 
     def __init__(self, spec: BrokerSpec) -> None:
@@ -85,7 +59,7 @@ class FuturesBroker(CcxtBroker[RawPicture]):
         watched = self._freshness.watched
         asked_at = self.venue_now()
         picture, public, settings = await asyncio.gather(
-            self._picture(read), _aside(self._public_mark(read, watched)), _aside(self._due_settings(read))
+            self._picture(read), aside(self._public_mark(read, watched)), aside(self._due_settings(read))
         )
         account, assets, listed, risk = picture
         if torn(risk, listed):
@@ -124,43 +98,14 @@ class FuturesBroker(CcxtBroker[RawPicture]):
         return snapshot.parse_snapshot(raw, context)
 
     async def load_open_orders(self, read: Read) -> tuple[OpenOrder, ...]:
-        """Read both books of every symbol; a host without an algo book has none to read."""
-        active, algo = await asyncio.gather(read(self.book.open, cost=40), self._open_algo_orders(read))
-        return read_open_orders(active) + algo
-
-    async def _open_algo_orders(self, read: Read) -> tuple[OpenOrder, ...]:
-        try:
-            return read_open_algo_orders(await read(self.book.algo_open, cost=40), self.book)
-        except BrokerError as error:
-            if not is_absent(error):
-                raise
-            _log.info("no algo orders at this host: %s", error)
-            return ()
-
-    async def load_permissions(self, read: Read) -> KeyPermissions:
-        """Read what the key may do; the test environment cannot say."""
-        if self.spec.testnet:
-            return wallet.NO_PERMISSIONS
-        try:
-            answer = await read("sapiGetAccountApiRestrictions")
-        except BrokerError as error:
-            if not is_absent(error):
-                raise
-            return wallet.NO_PERMISSIONS
-        return wallet.read_permissions(answer, trades="enableFutures")
+        """Read every book of every symbol."""
+        return await resting(read, self.book)
 
     async def look_up_order(
         self, read: Read, client_order_id: ClientOrderId, symbol: Symbol
     ) -> OrderReport | None:
         """Read one order by client id; a new one may stay unknown for some hundred milliseconds."""
-        params = {"symbol": symbol, "origClientOrderId": client_order_id}
-        try:
-            answer = await read(self.book.find, params)
-        except RequestRefused as error:
-            if error.code != UNKNOWN_ORDER:
-                raise
-            return None
-        return read_report(answer, client_order_id, symbol)
+        return await looked_up(read, self.book, client_order_id, symbol)
 
     # ------------------------------------------------------------------ writing
 
@@ -189,52 +134,3 @@ class FuturesBroker(CcxtBroker[RawPicture]):
         """Set the venue's leverage setting, and have it read again with the next snapshot."""
         await super().set_leverage(symbol, leverage)
         self._settings.expire()
-
-    # ------------------------------------------------------------------ funding wallet
-
-    async def look_up_funding(self, read: Read, currency: str) -> Decimal:
-        """Read what is free in the funding wallet (the spot wallet is another one)."""
-        answer = await read("sapiPostAssetGetFundingAsset", {"asset": currency})
-        return wallet.read_funding(answer, currency)
-
-    def transfer_request(self, currency: str, amount: Decimal, client_id: str) -> Request:
-        """Move from the funding wallet into this product; the venue takes no client id."""
-        del client_id
-        return wallet.transfer_request(self.transfer_kind, currency, amount)
-
-    def parse_transfer(self, payload: Json) -> str | None:
-        """Read the venue's transfer id."""
-        return wallet.read_transfer_id(payload)
-
-    async def look_up_transfer(
-        self, read: Read, client_id: str, currency: str, amount: Decimal, since: datetime
-    ) -> TransferReport | None:
-        """Find a transfer by asset, amount and time, on every page since `since` (by either clock)."""
-        offset = self.transport.clock_offset
-        earliest = since - wallet.CLOCK_ERROR - timedelta(milliseconds=abs(offset.offset_ms) if offset else 0)
-        params: dict[str, object] = {
-            "type": self.transfer_kind,
-            "startTime": ms_from_time(earliest),
-            "size": wallet.PAGE_SIZE,
-        }
-        rows: list[Mapping[str, Json]] = []
-        for page in range(1, wallet.PAGES + 1):
-            found, total = wallet.transfer_rows(
-                await read("sapiGetAssetTransfer", {**params, "current": page})
-            )
-            rows += found
-            if len(rows) >= total:
-                return wallet.find_transfer(rows, client_id, currency, amount, earliest)
-            if not found:
-                raise MalformedAnswer(f"{len(rows)} transfers where {total} are due")
-        raise MalformedAnswer("more transfers than can be read")
-
-
-async def _aside(asked: Awaitable[Told]) -> Told | None:
-    """Wait a moment for something that may be missing; its failure is no failure of the picture."""
-    try:
-        async with asyncio.timeout(ASIDE_S):
-            return await asked
-    except (BrokerError, TimeoutError) as error:
-        _log.debug("did without: %s", error)
-        return None

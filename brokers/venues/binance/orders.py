@@ -12,10 +12,7 @@ from brokers.models import OrderSide, Symbol
 from brokers.numbers import ZERO, decimal_or_none, plain
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.profile import Request
-from brokers.venues.binance.books import USDM, Book
-
-ALGO = "CONDITIONAL"
-"""The algo book that holds stops, take-profits and trailing stops; other orders have no such mark."""
+from brokers.venues.binance.books import USDM, Book, WaitingBook
 
 TRIGGER_TYPES = frozenset(
     {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
@@ -108,7 +105,7 @@ def read_open_orders(payload: object) -> tuple[OpenOrder, ...]:
     return tuple(_open_order(row) for row in rows_from(payload, "the open orders"))
 
 
-def read_open_algo_orders(payload: object, book: Book = USDM) -> tuple[OpenOrder, ...]:
+def read_open_algo_orders(payload: object, book: WaitingBook = USDM.waiting[0]) -> tuple[OpenOrder, ...]:
     """Read `GET .../openAlgoOrders`: everything that waits for a trigger."""
     return tuple(_open_algo_order(row, book) for row in rows_from(payload, "the open algo orders"))
 
@@ -131,18 +128,18 @@ def _open_order(row: Mapping[str, Any]) -> OpenOrder:
     )
 
 
-def _open_algo_order(row: Mapping[str, Any], book: Book) -> OpenOrder:
+def _open_algo_order(row: Mapping[str, Any], book: WaitingBook) -> OpenOrder:
     price = decimal_or_none(row.get("price"))
     return OpenOrder(
-        order_id=str(row[book.algo_id]),
-        client_order_id=row.get(book.algo_client_id),
+        order_id=str(row[book.order_id]),
+        client_order_id=row.get(book.client_id),
         symbol=Symbol(row["symbol"]),
         side=_side(row),
-        quantity=None if _closes_all(row) else decimal_or_none(row.get(book.algo_quantity)),
+        quantity=None if _closes_all(row) else decimal_or_none(row.get(book.quantity)),
         price=price or None,
         reduce_only=_only_reduces(row, waits=True),
         book=OrderBook.TRIGGER,
-        kind=ALGO,
+        kind=book.kind,
     )
 
 
@@ -188,9 +185,11 @@ def cancel_batches(orders: Sequence[OpenOrder], book: Book = USDM) -> tuple[Canc
 
 
 def _cancel_request(order: OpenOrder, book: Book) -> Request:
-    if order.kind == ALGO:
-        return Request(call=book.algo_cancel, params={book.algo_id: order.order_id})
     params = {"symbol": order.symbol, "orderId": order.order_id}
+    waiting = book.waits(order.kind)
+    if waiting is not None:
+        named = {"symbol": order.symbol} if waiting.needs_symbol else {}
+        return Request(call=waiting.cancel, params={**named, waiting.order_id: order.order_id})
     return Request(call=book.cancel, params=params)
 
 
@@ -199,7 +198,8 @@ def read_cancel(batch: CancelBatch, reply: Reply, book: Book = USDM) -> tuple[Ro
     if reply.failure is not None:
         return None
     row = mapping_from(reply.payload, "the cancelled order")
-    named = row.get(book.algo_id) if batch.orders[0].kind == ALGO else row.get("orderId")
+    waiting = book.waits(batch.orders[0].kind)
+    named = row.get("orderId" if waiting is None else waiting.order_id)
     return (RowResult(order_id=None if named is None else str(named), code=None),)
 
 

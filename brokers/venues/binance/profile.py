@@ -40,3 +40,13 @@ COINM = replace(USDM, ccxt_class="binancecoinm", time_call="dapiPublicGetTime")
 
 Source: `rateLimits` of `GET /dapi/v1/exchangeInfo`.
 """
+
+PORTFOLIO = replace(
+    USDM,
+    ccxt_class="binance",
+    budget=BudgetRules(capacity=6000, period_s=60, scope=BudgetScope.ADDRESS),
+)
+"""Portfolio margin: orders and figures at a host of its own, market rules and time at those of the futures.
+
+Source: Binance docs, Portfolio Margin "General Info" (6000 weight a minute and address).
+"""

@@ -21,6 +21,7 @@ def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None
 
 ONE_WAY = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10"))
 HEDGED = (_held(BTC, Side.LONG, "0.5"), _held(BTC, Side.SHORT, "0.2"), _held(ETH, Side.SHORT, "10"))
+BOTH_KINDS = (*ONE_WAY, _held("SOL-USD", Side.LONG, "100"))
 MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.ISOLATED))
 
 
@@ -88,6 +89,10 @@ CASES = {
     "binance-coinm": Case(broker="binancecoinm", mode="coin_margined"),
     "binance-coinm-isolated": Case(broker="binancecoinm", mode="coin_margined", positions=MIXED),
     "binance-coinm-hedge": Case(broker="binancecoinm", mode="coin_margined", positions=HEDGED, hedge=True),
+    "binance-portfolio": Case(broker="binancepm", mode="portfolio_margin", positions=BOTH_KINDS),
+    "binance-portfolio-hedge": Case(
+        broker="binancepm", mode="portfolio_margin", positions=HEDGED, hedge=True
+    ),
     "bybit-cross": Case(broker="bybit", mode="cross"),
     "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
     "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),

@@ -69,7 +69,7 @@ class Station:
         """Return the pair that a venue's symbol trades: what it settles in stands for the pair's dollars."""
         rules = self.broker._rulebook.rules[symbol]
         dollars = self.engine.instrument(self.listed(f"{rules.base}-USDT")).settle
-        return f"{rules.base}-{'USDT' if rules.settle == dollars else rules.settle}"
+        return f"{rules.base}-{'USDT' if rules.settle == dollars else rules.quote}"
 
     # --- the engine's truth
 

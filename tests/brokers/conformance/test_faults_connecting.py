@@ -15,8 +15,7 @@ from brokers.sandbox.faults import GATEWAY, Fault, FaultKind
 pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
-BTC, ETH = "BTC-USDT", "ETH-USDT"
-ONE_EACH = ["binance-single-asset", "binance-coinm", "bybit-cross", "okx-futures"]
+ONE_EACH = ["binance-single-asset", "binance-coinm", "binance-portfolio", "bybit-cross", "okx-futures"]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 VITAL = {FaultKind.NAN, FaultKind.MISSING_FIELD, FaultKind.STALE_TIMESTAMP}
 
@@ -100,4 +99,6 @@ async def test_somebody_elses_trade_shows_in_the_next_snapshot(station: Station)
     await station.told(station.snapshot())
     snapshot = await station.snapshot()
     held = {(station.pair(p.symbol), p.side) for p in snapshot.positions}
-    assert held == {(BTC, Side.SHORT), (ETH, Side.LONG)} == set(station.exposure())
+    turned = {Side.LONG: Side.SHORT, Side.SHORT: Side.LONG}
+    before = station.case.positions
+    assert held == {(one.symbol, turned[one.side]) for one in before} == set(station.exposure())

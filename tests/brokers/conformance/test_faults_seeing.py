@@ -11,7 +11,7 @@ from brokers.sandbox.faults import DEFORMED, GATEWAY, FaultKind
 pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
-ONE_EACH = ["binance-single-asset", "binance-coinm", "bybit-cross", "okx-futures"]
+ONE_EACH = ["binance-single-asset", "binance-coinm", "binance-portfolio", "bybit-cross", "okx-futures"]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 HARMLESS = {
     FaultKind.SLOW,
@@ -25,6 +25,7 @@ HARMLESS = {
 PARTS = {
     "binance": ["/fapi/v3/account", "/fapi/v3/positionRisk", "/fapi/v1/premiumIndex", "/"],
     "binancecoinm": ["/dapi/v1/account", "/dapi/v1/positionRisk", "/dapi/v1/premiumIndex", "/"],
+    "binancepm": ["/papi/v1/account", "/papi/v1/um/positionRisk", "/papi/v1/um/account", "/"],
     "bybit": ["/v5/account/wallet-balance", "/v5/position/list", "/"],
     "okx": ["/api/v5/account/balance", "/api/v5/account/positions", "/"],
 }

@@ -29,7 +29,9 @@ ANSWERED = {
 """Faults under which the venue says what became of an order."""
 
 ONE_EACH = pytest.mark.parametrize(
-    "case", ["binance-single-asset", "binance-coinm", "bybit-cross", "okx-futures"], indirect=True
+    "case",
+    ["binance-single-asset", "binance-coinm", "binance-portfolio", "bybit-cross", "okx-futures"],
+    indirect=True,
 )
 TROUBLES = pytest.mark.parametrize(
     ("kind", "executes"),

@@ -26,6 +26,8 @@ GUARDED = [
     "binance-coinm",
     "binance-coinm-isolated",
     "binance-coinm-hedge",
+    "binance-portfolio",
+    "binance-portfolio-hedge",
     "bybit-cross",
     "bybit-cross-hedge",
     "bybit-isolated",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 from brokers.models import OrderSide
 from brokers.sandbox.orders import (
@@ -39,7 +40,10 @@ WATCHED = MappingProxyType({"MARK_PRICE": TriggerKind.MARK, "CONTRACT_PRICE": Tr
 
 
 class AlgoDesk:
-    """Answer what waits for a trigger."""
+    """Answer what waits for a trigger; the fields name an order in a request."""
+
+    id_field: ClassVar[str] = "algoId"
+    client_id_field: ClassVar[str] = "clientAlgoId"
 
     def __init__(self, wire: Wire, listing: Listing, rows: OrderRows, pace: Pace) -> None:
         self._wire = wire
@@ -101,14 +105,22 @@ class AlgoDesk:
 
     def open(self, request: WireRequest, account: str) -> WireAnswer:
         """Answer `GET .../openAlgoOrders`, with or without a symbol."""
-        return WireAnswer(payload=[self._rows.algo(order) for order in self._waiting(request, account)])
+        return WireAnswer(payload=[self.row(order) for order in self._waiting(request, account)])
 
-    def cancel(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `DELETE .../algoOrder`."""
+    def row(self, order: Order) -> dict[str, Any]:
+        """Return a waiting order as its book shows it."""
+        return self._rows.algo(order)
+
+    def cancelled(self, request: WireRequest, account: str) -> Order:
+        """Cancel the waiting order that a request names, and return it."""
         order = self._found(request, account)
         if order is None or order.status is not OrderStatus.UNTRIGGERED:
             raise refuse(-2011)
-        self._engine.cancel(account, order_id=order.order_id)
+        return self._engine.cancel(account, order_id=order.order_id)
+
+    def cancel(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `DELETE .../algoOrder`."""
+        order = self.cancelled(request, account)
         return WireAnswer(
             payload={
                 "algoId": int(order.order_id),
@@ -128,7 +140,7 @@ class AlgoDesk:
 
     def _found(self, request: WireRequest, account: str) -> Order | None:
         asked = Parameters(request)
-        order_id, client_id = asked.text("algoId"), asked.text("clientAlgoId")
+        order_id, client_id = asked.text(self.id_field), asked.text(self.client_id_field)
         if order_id is None and client_id is None:
             raise refuse(-1102, "Param 'algoid' or 'clientalgoid' must be sent, but both were empty/null!")
         order = self._engine.find_order(account, order_id=order_id, client_id=client_id)

@@ -9,8 +9,16 @@ from brokers.numbers import ZERO
 from brokers.sandbox.wire.binance.listing import money
 from brokers.sandbox.wire.vitals import Vital
 
-ACCOUNTS = frozenset({"/fapi/v3/account", "/dapi/v1/account"})
-RISKS = frozenset({"/fapi/v3/positionRisk", "/dapi/v1/positionRisk"})
+ACCOUNTS = frozenset({"/fapi/v3/account", "/dapi/v1/account", "/papi/v1/um/account", "/papi/v1/cm/account"})
+RISKS = frozenset(
+    {
+        "/fapi/v3/positionRisk",
+        "/dapi/v1/positionRisk",
+        "/papi/v1/um/positionRisk",
+        "/papi/v1/cm/positionRisk",
+    }
+)
+PORTFOLIO = "/papi/v1/account"
 
 _BOOKS = {
     "time": Vital(damaged=("serverTime",), missing=("serverTime",)),
@@ -31,6 +39,19 @@ VITALS: Mapping[str, Vital] = MappingProxyType(
         "/fapi/v3/positionRisk": Vital(damaged=("maintMargin",), missing=("markPrice",)),
         "/dapi/v1/positionRisk": Vital(damaged=("notionalValue",), missing=("markPrice",)),
         "/dapi/v1/positionSide/dual": Vital(damaged=("dualSidePosition",), missing=("dualSidePosition",)),
+        "/papi/v1/um/positionRisk": Vital(damaged=("notional",), missing=("markPrice",)),
+        "/papi/v1/cm/positionRisk": Vital(damaged=("notionalValue",), missing=("markPrice",)),
+        "/papi/v1/um/account": Vital(at=("positions",), damaged=("maintMargin",), missing=("maintMargin",)),
+        "/papi/v1/cm/account": Vital(at=("positions",), damaged=("maintMargin",), missing=("maintMargin",)),
+        PORTFOLIO: Vital(damaged=("accountMaintMargin", "uniMMR"), missing=("accountEquity",)),
+        "/papi/v1/balance": Vital(damaged=("crossMarginBorrowed",), missing=()),
+        **{f"/papi/v1/{side}/openOrders": _BOOKS["openOrders"] for side in ("um", "cm")},
+        **{f"/papi/v1/{side}/order": _BOOKS["order"] for side in ("um", "cm")},
+        **{
+            f"/papi/v1/{side}/conditional/openOrders": Vital(damaged=("origQty",), missing=("reduceOnly",))
+            for side in ("um", "cm")
+        },
+        "/sapi/v3/asset/getUserAsset": Vital(damaged=("free",), missing=("free",)),
         "/fapi/v1/accountConfig": Vital(damaged=("multiAssetsMargin",), missing=("multiAssetsMargin",)),
         "/sapi/v1/account/apiRestrictions": Vital(
             damaged=("enableWithdrawals",), missing=("enableWithdrawals",)
@@ -64,6 +85,8 @@ def _empty_positions(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
 
 
 def _zero_equity(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+    if path == PORTFOLIO:
+        payload.update(accountEquity=money(ZERO), actualEquity=money(ZERO))
     if path in ACCOUNTS:
         for row in (payload, *payload["assets"]):
             row.update({name: money(ZERO) for name in EQUITY if name in row})

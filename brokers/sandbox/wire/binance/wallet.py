@@ -11,12 +11,12 @@ from brokers.sandbox.wire.binance.parameters import Parameters
 from brokers.sandbox.wire.binance.refusals import refuse, rejected
 
 
-def _directions(product: str) -> Mapping[str, tuple[Wallet, Wallet]]:
-    """Return the transfers of a product. The sandbox has no spot wallet: the MAIN directions are refused."""
+def _directions(source: str, product: str) -> Mapping[str, tuple[Wallet, Wallet]]:
+    """Return the transfers between a product and the one wallet that the sandbox has beside it."""
     return MappingProxyType(
         {
-            f"FUNDING_{product}": (Wallet.FUNDING, Wallet.TRADING),
-            f"{product}_FUNDING": (Wallet.TRADING, Wallet.FUNDING),
+            f"{source}_{product}": (Wallet.FUNDING, Wallet.TRADING),
+            f"{product}_{source}": (Wallet.TRADING, Wallet.FUNDING),
         }
     )
 
@@ -27,9 +27,9 @@ MOST_ROWS = 100
 class WalletDesk:
     """Answer `sapi` calls."""
 
-    def __init__(self, wire: Wire, *, product: str = "UMFUTURE") -> None:
+    def __init__(self, wire: Wire, *, product: str = "UMFUTURE", source: str = "FUNDING") -> None:
         self._wire = wire
-        self._directions = _directions(product)
+        self._directions = _directions(source, product)
         self._engine = wire.engine
 
     def restrictions(self, request: WireRequest, account: str) -> WireAnswer:
@@ -48,7 +48,7 @@ class WalletDesk:
                 "enableVanillaOptions": False,
                 "enableMargin": False,
                 "enableFutures": may.can_trade,
-                "enablePortfolioMarginTrading": False,
+                "enablePortfolioMarginTrading": may.can_trade,
             }
         )
 

@@ -1,43 +1,37 @@
 """Binance's futures REST interfaces, and what margind needs of the spot host, over the engine."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import ClassVar, TypeAlias
 
 from brokers.models import ContractKind
 from brokers.sandbox.engine import Engine
-from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
-from brokers.sandbox.wire.binance import deform
+from brokers.sandbox.wire.base import Route, WireAnswer, WireRequest
 from brokers.sandbox.wire.binance.account import AccountDesk
 from brokers.sandbox.wire.binance.algo_orders import AlgoDesk
 from brokers.sandbox.wire.binance.coin_account import CoinAccountDesk
+from brokers.sandbox.wire.binance.gate import BinanceGate
 from brokers.sandbox.wire.binance.listing import Listing
 from brokers.sandbox.wire.binance.market import MarketDesk
 from brokers.sandbox.wire.binance.order_rows import OrderRows
 from brokers.sandbox.wire.binance.orders import OrderDesk
 from brokers.sandbox.wire.binance.pace import Pace
-from brokers.sandbox.wire.binance.refusals import banned, envelope, refuse, too_fast
 from brokers.sandbox.wire.binance.settings import SettingsDesk
-from brokers.sandbox.wire.binance.signature import authenticate
 from brokers.sandbox.wire.binance.wallet import WalletDesk
 
-FAPI, FAPI_V3, SAPI = "/fapi/v1/", "/fapi/v3/", "/sapi/v1/"
+FAPI, FAPI_V3 = "/fapi/v1/", "/fapi/v3/"
 DAPI, DAPI_V2 = "/dapi/v1/", "/dapi/v2/"
-
-REFUSALS = {"revoked_key": -2015, "clock_skew": -1021, "duplicate_code": -4116, "reduce_only_rejected": -2022}
 
 Read: TypeAlias = tuple[str, Callable[[WireRequest, str], WireAnswer], float]
 
 
-class FuturesWire(Wire):
+class FuturesWire(BinanceGate):
     """Serve one futures product below `prefix`.
 
     Weights are the venue's own; `openOrders` counts as without a symbol.
     """
 
-    venue: ClassVar[str] = "binance"
     budget_capacity: ClassVar[float] = 2400
-    budget_period_s: ClassVar[float] = 60
     kind: ClassVar[ContractKind]
     prefix: ClassVar[str]
     transfers_to: ClassVar[str]
@@ -57,36 +51,7 @@ class FuturesWire(Wire):
 
     def routes(self) -> Sequence[Route]:
         """List every endpoint."""
-        return (*self._public_routes(), *self._account_routes(), *self._order_routes(), *self._sapi_routes())
-
-    def authenticate(self, request: WireRequest) -> str:
-        """Return the account that signed a request and may make it."""
-        account = authenticate(self.engine, request)
-        may = account.permissions
-        allowed = may.can_read if request.method == "GET" else may.can_trade
-        if not allowed and not request.path.startswith(SAPI):
-            raise refuse(-2015)
-        return account.name
-
-    def refusal(self, kind: str) -> WireAnswer:
-        """Return the venue's own answer of one kind."""
-        if kind == "rate_limited":
-            return too_fast()
-        if kind == "ban":
-            return banned(self.now_ms)
-        if kind == "not_found":
-            return envelope(-5000, status=404)
-        if kind in REFUSALS:
-            return envelope(REFUSALS[kind])
-        return envelope(-1000, status=500)
-
-    def deform(self, kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-        """Return `payload` with one fault in it."""
-        return deform.deform(kind, path, payload)
-
-    def usage_headers(self, used: float) -> Mapping[str, str]:
-        """Return the used weight, as every futures answer tells it."""
-        return {"X-MBX-USED-WEIGHT-1M": str(round(used))}
+        return (*self._public_routes(), *self._account_routes(), *self._order_routes(), *self.sapi_routes())
 
     def _public_routes(self) -> tuple[Route, ...]:
         desk = self._market
@@ -147,15 +112,6 @@ class FuturesWire(Wire):
                 Route(method=m, path=self.prefix + path, handler=handler, writes=True)
                 for m, path, handler in writes
             ),
-        )
-
-    def _sapi_routes(self) -> tuple[Route, ...]:
-        desk = self._wallet
-        return (
-            Route(method="GET", path=SAPI + "account/apiRestrictions", handler=desk.restrictions),
-            Route(method="POST", path=SAPI + "asset/get-funding-asset", handler=desk.funding),
-            Route(method="GET", path=SAPI + "asset/transfer", handler=desk.transfers),
-            Route(method="POST", path=SAPI + "asset/transfer", handler=desk.transfer, writes=True),
         )
 
 
