@@ -95,7 +95,7 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
             picture = await self._picture(read)
         account, balances, both = picture
         as_of = self._freshness.date(
-            assets=balances,
+            assets=balances or (),
             positions=[row for contracts in both for row in contracts.risk],
             public=public,
             asked_at=asked_at,
@@ -104,20 +104,24 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
 
     async def _picture(
         self, read: Read
-    ) -> tuple[Mapping[str, Json], Sequence[Mapping[str, Json]], tuple[Contracts, ...]]:
+    ) -> tuple[Mapping[str, Json], Sequence[Mapping[str, Json]] | None, tuple[Contracts, ...]]:
+        """Read everything at once; a host without balances or COIN-M contracts has none to show.
+
+        Positions that are missing for that show in the account's maintenance margin.
+        """
         account, balances, um, um_risk, cm, cm_risk = await asyncio.gather(
             read("papiGetAccount", cost=20),
-            read("papiGetBalance", cost=20),
+            _or_nothing(read("papiGetBalance", cost=20)),
             read("papiGetUmAccount", cost=5),
             read("papiGetUmPositionRisk", cost=5),
-            read("papiGetCmAccount", cost=5),
-            read("papiGetCmPositionRisk"),
+            _or_nothing(read("papiGetCmAccount", cost=5)),
+            _or_nothing(read("papiGetCmPositionRisk")),
         )
-        both = (
-            read_contracts(ContractKind.LINEAR, um, um_risk),
-            read_contracts(ContractKind.INVERSE, cm, cm_risk),
-        )
-        return mapping_from(account, "the account"), rows_from(balances, "the balances"), both
+        contracts = [read_contracts(ContractKind.LINEAR, um, um_risk)]
+        if cm is not None or cm_risk is not None:
+            contracts.append(read_contracts(ContractKind.INVERSE, cm, cm_risk))
+        assets = None if balances is None else rows_from(balances, "the balances")
+        return mapping_from(account, "the account"), assets, tuple(contracts)
 
     def parse_snapshot(self, raw: PortfolioPicture, context: SnapshotContext) -> AccountSnapshot:
         """Build the snapshot; see `brokers.venues.binance.portfolio_snapshot`."""

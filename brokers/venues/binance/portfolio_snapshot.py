@@ -58,10 +58,10 @@ class Contracts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioPicture:
-    """One read of a portfolio margin account."""
+    """One read of a portfolio margin account; `balances` `None`: the venue shows none."""
 
     account: Mapping[str, Any]
-    balances: Rows
+    balances: Rows | None
     contracts: Sequence[Contracts]
     as_of: datetime
 
@@ -83,15 +83,15 @@ def read_contracts(kind: ContractKind, account: object, risk: object) -> Contrac
 def parse_portfolio(raw: PortfolioPicture, context: SnapshotContext) -> AccountSnapshot:
     """Build the snapshot: one unit in USD, whose positions are margined in dollars and in coin."""
     findings: list[Finding] = []
-    assets = [str(row.get("asset")) for row in raw.balances]
+    assets = [str(row.get("asset")) for row in raw.balances or ()]
     holdings = [
         holding
         for contracts in raw.contracts
         for holding in _holdings(contracts, assets, context.markets, findings)
     ]
     positions = tuple(holding.position for holding in holdings)
-    collaterals = _collaterals(raw.balances, findings)
-    owes = any(one.debt or one.interest for one in collaterals)
+    collaterals = _collaterals(raw.balances or (), findings)
+    owes = raw.balances is None or any(one.debt or one.interest for one in collaterals)
     unit = account_unit(raw.account, findings)
     _check_maintenance(unit, positions, findings, owes=owes)
     held = {position.symbol for position in positions}

@@ -1,7 +1,7 @@
 """Order endpoints of the matching engine: place, look up, list, cancel."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -19,14 +19,24 @@ from brokers.sandbox.wire.binance.signature import window
 ORDER_SIDES = MappingProxyType({"BUY": OrderSide.BUY, "SELL": OrderSide.SELL})
 LEGS: Mapping[str, Side | None] = MappingProxyType({"BOTH": None, "LONG": Side.LONG, "SHORT": Side.SHORT})
 TYPES = MappingProxyType({"LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET})
+CLOSING = frozenset({(Side.LONG, OrderSide.SELL), (Side.SHORT, OrderSide.BUY)})
 MOST_AT_ONCE = 10
 
 
 class OrderDesk:
-    """Answer what is traded."""
+    """Answer what is traded. `may_open`: whether an account may do more than reduce now."""
 
-    def __init__(self, wire: Wire, listing: Listing, rows: OrderRows, pace: Pace) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        listing: Listing,
+        rows: OrderRows,
+        pace: Pace,
+        *,
+        may_open: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._wire = wire
+        self._may_open = may_open
         self._engine = wire.engine
         self._listing = listing
         self._rows = rows
@@ -53,6 +63,9 @@ class OrderDesk:
             margin_mode=margin_mode_of(self._engine, account, instrument.name),
             deadline_ms=self._wire.engine_ms(sent_at + recv_window),
         )
+        closes = spec.reduce_only or (spec.position_side, spec.side) in CLOSING
+        if not closes and not self._may_open(account):
+            raise refuse(-4400)
         try:
             order = self._engine.place(account, spec)
         except Rejection as rejection:

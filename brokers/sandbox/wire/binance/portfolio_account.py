@@ -17,7 +17,8 @@ from brokers.sandbox.wire.binance.listing import Listing, bare, money
 NOTHING_REQUIRED = "99999999.99999999"
 """The ratio of an account without any requirement."""
 
-STATES = ((Decimal("1.5"), "NORMAL"), (Decimal("1.2"), "MARGIN_CALL"), (Decimal("1.05"), "REDUCE_ONLY"))
+REDUCES_ONLY_FROM = Decimal("1.2")
+STATES = ((Decimal("1.5"), "NORMAL"), (REDUCES_ONLY_FROM, "MARGIN_CALL"), (Decimal("1.05"), "REDUCE_ONLY"))
 """Above which ratio an account is in which state."""
 
 FIGURES = ("initialMargin", "maintMargin", "positionInitialMargin", "openOrderInitialMargin", "updateTime")
@@ -57,6 +58,12 @@ class PortfolioDesk:
                 "updateTime": self._wire.stamp(figures.ms),
             }
         )
+
+    def may_open(self, account: str) -> bool:
+        """Tell whether the account may do more than reduce: the venue stops it at the last state but one."""
+        pool = self._engine.figures(account).pool(ACCOUNT_POOL)
+        ratio = None if pool is None else ratio_of(pool)
+        return ratio is None or ratio > REDUCES_ONLY_FROM
 
     def balance(self, request: WireRequest, account: str) -> WireAnswer:
         """Answer `GET /papi/v1/balance`."""

@@ -34,7 +34,7 @@ class PortfolioWire(BinanceGate):
         self._books = tuple(
             (
                 name,
-                OrderDesk(self, listing, OrderRows(self, listing), pace),
+                OrderDesk(self, listing, OrderRows(self, listing), pace, may_open=self._portfolio.may_open),
                 StrategyDesk(self, listing, OrderRows(self, listing), pace),
                 SettingsDesk(self, listing),
             )

@@ -230,3 +230,19 @@ async def test_plain_ccxt_reads_the_same_account(server: SandboxServer) -> None:
         assert (done["status"], done["filled"]) == ("closed", 100)
     finally:
         await exchange.close()
+
+
+async def test_a_host_without_optional_calls_is_read_all_the_same(
+    server: SandboxServer, opened: Opened
+) -> None:
+    gateway = server._gateway
+    absent = ("/dapi/v1/positionSide", "/dapi/v1/openAlgo", "/dapi/v1/premiumIndex", "/dapi/v2/", "/sapi/")
+    gateway._routes = {key: one for key, one in gateway._routes.items() if not key[1].startswith(absent)}
+    broker = await opened("hedge")
+    for _ in range(2):
+        snapshot = await broker.fetch_snapshot()
+    assert snapshot.findings == ()
+    assert snapshot.mode.position_mode is None
+    assert {(p.side, p.hedged) for p in snapshot.positions} == {(LONG, True), (SHORT, True)}
+    assert await broker.fetch_open_orders() == ()
+    assert (await broker.fetch_permissions()).can_withdraw is None

@@ -180,3 +180,35 @@ async def test_a_picture_does_without_the_public_price(server: SandboxServer, br
     assert (await broker.fetch_snapshot()).findings == ()
     server.faults.set(Fault(kind=FaultKind.MISSING_FIELD, path="/papi/v1/account"))
     assert (await broker.fetch_snapshot()).unit("account").margin_equity is None
+
+
+async def test_near_liquidation_the_venue_still_takes_what_reduces(
+    server: SandboxServer,
+    broker: Any,  # noqa: ANN401
+) -> None:
+    engine = server.wire.engine
+    for asset in ("BTC", "ETH"):
+        engine.move_price(asset, D("0.733"))
+    snapshot = await broker.fetch_snapshot()
+    ratio = snapshot.unit("account").venue_ratio
+    assert D("1.05") / D("1.2") < ratio < 1, "reduce-only, and not yet liquidated"
+    opening = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+    refused = await broker.transport.write("papiPostUmOrder", opening)
+    assert refused.code == "-4400"
+    held = next(p for p in snapshot.positions if p.symbol == UM)
+    report = await broker.submit(reducing(broker, held, "0.5"))
+    assert (report.verdict, report.filled) == (Verdict.ACCEPTED, D("0.5"))
+    assert (await broker.fetch_snapshot()).unit("account").venue_ratio < ratio
+
+
+async def test_a_host_without_coin_margined_contracts_or_balances_is_read_all_the_same(
+    server: SandboxServer,
+    broker: Any,  # noqa: ANN401
+) -> None:
+    engine = server.wire.engine
+    engine.close_position("desk", "ETH-USD")
+    gateway, absent = server._gateway, ("/papi/v1/cm/", "/papi/v1/balance", "/papi/v1/um/conditional")
+    gateway._routes = {key: one for key, one in gateway._routes.items() if not key[1].startswith(absent)}
+    snapshot = await broker.fetch_snapshot()
+    assert (snapshot.findings, snapshot.collaterals) == ((), ())
+    assert [p.symbol for p in snapshot.positions] == [UM]
