@@ -1,7 +1,7 @@
 """Portfolio margin: the raw payloads of one read -> the account's snapshot, one unit in USD."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -38,8 +38,8 @@ DOLLAR_COINS = ("USD", "USDT", "USDC", "USD1")
 
 LIQUIDATING = frozenset({"ACTIVE_LIQUIDATION", "FORCE_LIQUIDATION", "BANKRUPTED"})
 
-MODE = AccountMode(label="portfolio margin", margin_mode=MarginMode.CROSS, position_mode=None)
-"""Every position is cross; whether a symbol may have two sides is set for each kind, and each row says it."""
+MODE = AccountMode(label="portfolio margin", margin_mode=MarginMode.PORTFOLIO, position_mode=None)
+"""Every position draws on the whole account; whether a symbol has two sides is said by each row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,10 @@ def _holdings(
     markets: Mapping[Symbol, MarketRules],
     findings: list[Finding],
 ) -> tuple[Holding, ...]:
-    """Read the positions of one kind; the rows need not say that they are cross, for nothing else exists."""
+    """Read the positions of one kind; the rows need not say that they are cross, for nothing else exists.
+
+    Whether the account's initial margin is the sum of theirs is not documented, so nothing may rely on it.
+    """
     around = Surroundings(
         multi_assets=True,
         assets=assets,
@@ -194,7 +197,10 @@ def _holdings(
     )
     risk = [{**row, "marginType": "cross"} for row in contracts.risk]
     account = [{**row, "marginType": "cross"} for row in contracts.account]
-    return read_holdings(risk, account, around, findings)
+    return tuple(
+        replace(holding, position=replace(holding.position, margin_mode=MarginMode.PORTFOLIO))
+        for holding in read_holdings(risk, account, around, findings)
+    )
 
 
 def _collaterals(balances: Rows, findings: list[Finding]) -> tuple[Collateral, ...]:

@@ -148,7 +148,7 @@ def _holding(
     setting = around.settings.get(symbol)
     mode = _margin_mode(fields, setting, equity, wallet)
     cross_unit = ACCOUNT_UNIT if around.multi_assets else asset
-    notional = fields.required(next((name for name in NOTIONALS if name in row), NOTIONALS[0]))
+    notional = _notional(amount, row, fields, rules)
     liquidation = fields.optional("liquidationPrice")
     leverage = fields.optional("leverage")
     pnl = "unRealizedProfit" if "unRealizedProfit" in row else "unrealizedProfit"
@@ -172,6 +172,20 @@ def _holding(
         updated_at=fields.time("updateTime"),
     )
     return Holding(position=position, isolated_equity=equity, isolated_wallet=wallet)
+
+
+def _notional(
+    amount: Decimal, row: Mapping[str, Any], fields: Fields, rules: MarketRules | None
+) -> Decimal | None:
+    """Return the value at mark as stated; of an inverse contract without one, dollars over mark.
+
+    COIN-M's documented rows of `positionRisk` leave it out, its answers hold it.
+    """
+    name = next((name for name in NOTIONALS if name in row), None)
+    if name is None and rules is not None and rules.kind is ContractKind.INVERSE:
+        mark = fields.optional("markPrice")
+        return amount * rules.contract_size / mark if mark else None
+    return fields.required(name or NOTIONALS[0])
 
 
 def _side(amount: Decimal, fields: Fields) -> tuple[Side, bool]:

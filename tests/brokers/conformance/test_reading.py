@@ -53,7 +53,8 @@ async def test_a_snapshot_shows_every_position_as_the_venue_has_it(station: Stat
         assert position.quantity * rules.contract_size == truth.quantity
         assert position.hedged is station.case.hedge
         portfolio = station.case.mode == "portfolio"
-        assert position.margin_mode is (MarginMode.PORTFOLIO if portfolio else truth.margin_mode)
+        pooled = portfolio or station.case.mode == "portfolio_margin"
+        assert position.margin_mode is (MarginMode.PORTFOLIO if pooled else truth.margin_mode)
         assert near(position.notional, truth.notional)
         assert near(position.mark_price, truth.mark_price)
         if not portfolio:  # there margins are the account's, and no position has its own

@@ -206,6 +206,18 @@ def test_an_isolated_position_is_a_unit_below_its_coin(coinm: Coinm) -> None:
     assert (coin.margin_equity, coin.measures) == (D("0.00034318"), {Measure.UTILIZATION})
 
 
+def test_a_row_without_its_value_is_worth_its_dollars_at_mark(coinm: Coinm) -> None:
+    # Source: Binance docs, COIN-M "Position Information": the example has no notionalValue.
+    row = risk(BTC, "-3")
+    del row["notionalValue"]
+    snapshot = coinm([SHORT_BTC], [held(BTC, "-3")], [row])
+    assert snapshot.positions[0].notional.quantize(D("1e-8")) == D("0.00439662")
+    assert snapshot.findings == ()
+    spoilt = coinm([SHORT_BTC], [held(BTC, "-3")], [row | {"notionalValue": "NaN"}])
+    assert spoilt.positions[0].notional is None
+    assert FindingCode.FIELD_DAMAGED in {finding.code for finding in spoilt.findings}
+
+
 def test_both_sides_of_a_symbol_are_told_apart(coinm: Coinm) -> None:
     both = [
         risk(BTC, "5", positionSide="LONG", notionalValue="0.00732770"),

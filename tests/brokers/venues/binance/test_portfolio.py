@@ -246,7 +246,7 @@ def test_positions_of_both_kinds_answer_to_the_account(portfolio: Portfolio) -> 
     assert (cm.kind, cm.settle, cm.quantity, cm.notional) == (ContractKind.INVERSE, "BTC", 600, 1)
     assert (um.side, cm.side) == (Side.LONG, Side.SHORT)
     assert {p.unit for p in positions.values()} == {"account"}
-    assert {p.margin_mode for p in positions.values()} == {MarginMode.CROSS}
+    assert {p.margin_mode for p in positions.values()} == {MarginMode.PORTFOLIO}
     assert (um.maintenance_margin, cm.maintenance_margin) == (800, D("0.00333333"))
     assert (um.leverage_setting, cm.leverage_setting) == (10, 10)
 
