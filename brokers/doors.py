@@ -79,7 +79,7 @@ def redirect(urls: Any, endpoint: str) -> Any:  # noqa: ANN401 - ccxt nests text
 
 
 @functools.cache
-def _template(ccxt_class: str, testnet: str | None, endpoint: str | None) -> Any:  # noqa: ANN401 - ccxt
+def _template(ccxt_class: str, testnet: str | None) -> Any:  # noqa: ANN401 - ccxt
     base = getattr(ccxt.async_support, ccxt_class)
     exchange = type("Shielded", (Shield, base), {})(
         {
@@ -90,8 +90,6 @@ def _template(ccxt_class: str, testnet: str | None, endpoint: str | None) -> Any
     exchange.logger = _SILENT
     if testnet is not None:
         getattr(exchange, testnet)(True)
-    if endpoint is not None:
-        exchange.urls = {**exchange.urls, "api": redirect(exchange.urls["api"], endpoint)}
     return exchange
 
 
@@ -134,9 +132,9 @@ class Door:
         self, spec: BrokerSpec, profile: VenueProfile, venue_ms: Callable[[], int], *, window_ms: int
     ) -> None:
         endpoint = check_endpoint(spec.endpoint) if spec.endpoint else None
-        exchange = copy.copy(
-            _template(profile.ccxt_class, profile.testnet if spec.testnet else None, endpoint)
-        )
+        exchange = copy.copy(_template(profile.ccxt_class, profile.testnet if spec.testnet else None))
+        if endpoint is not None:
+            exchange.urls = {**exchange.urls, "api": redirect(exchange.urls["api"], endpoint)}
         exchange.options = {**exchange.options, **profile.options, "maxRetriesOnFailure": 0}
         exchange.headers = dict(exchange.headers)  # OKX's test environment is a header
         exchange.apiKey = spec.credentials.api_key

@@ -56,6 +56,7 @@ class RungMemory:
     passing: dict[tuple[str, Action], Rung] = field(default_factory=dict)
     cancel_rounds: int = 0
     cancels_in_vain: int = 0
+    cancel_rests: int = 0
     cancel_again_at: float = 0.0
     top_ups: int = 0
     tries: dict[str, int] = field(default_factory=dict)
@@ -86,14 +87,15 @@ class RungMemory:
     def count_cancel(self, unit: str, *, is_done: bool, took_s: float, uptime: float) -> None:
         """Remember a round of cancellations; `is_done`: the venue has confirmed every one."""
         if is_done:
-            self.cancels_in_vain = 0
+            self.cancels_in_vain = self.cancel_rests = 0
             self.cancel_rounds += 1
             if self.cancel_rounds >= CANCEL_ROUNDS:
                 self.finish(unit, Action.CANCEL_ORDERS, RungState.EXHAUSTED, Reason.ORDERS_COME_BACK)
             return
         self.cancels_in_vain += 1
         if self.cancels_in_vain > CANCELS_IN_VAIN_FREE or took_s >= SLOW_CANCEL_S:
-            self.cancel_again_at = uptime + min(2.0**self.cancels_in_vain, LONGEST_CANCEL_REST_S)
+            self.cancel_rests += 1
+            self.cancel_again_at = uptime + min(2.0**self.cancel_rests, LONGEST_CANCEL_REST_S)
             self.finish(unit, Action.CANCEL_ORDERS, RungState.FAILED, Reason.CANCELS_FAIL)
 
     def count_step(self, unit: str, outcomes: Mapping[PositionKey, Intent], uptime: float) -> None:

@@ -39,6 +39,7 @@ class Screen:
     accounts: tuple[str, ...]
     started: float
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seen_at: dict[str, float] = field(default_factory=dict)
     news: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once every account has had a cycle."""
@@ -63,6 +64,7 @@ class Screen:
         event, account = line.get("event"), line.get("account")
         if event == "cycle" and account in self.accounts:
             self.rows[account] = line
+            self.seen_at[account] = now
             if set(self.accounts) <= set(self.rows):
                 self.complete.set()
             if line.get("orders"):
@@ -75,6 +77,10 @@ class Screen:
         elif now - self._last_table >= PLAIN_TABLE_EVERY_S and self.rows:
             self._last_table = now
             self.console.print(self.table())
+
+    def rows_since(self, moment: float) -> dict[str, dict[str, Any]]:
+        """Return the last cycle of each account that has had one since `moment`."""
+        return {name: row for name, row in self.rows.items() if self.seen_at[name] >= moment}
 
     def say(self, text: str, now: float) -> None:
         """Add one line of news."""

@@ -26,6 +26,9 @@ CALM_S = 3.0
 """Both markets are watched for a moment before they fall."""
 
 AFTERMATH_S = 3.0
+SEEN_WITHIN_S = 5.0
+"""An account whose last cycle is older at the end was not seen to the end."""
+
 MOST_ORDERS = 1_000
 
 
@@ -90,6 +93,7 @@ async def _play(
             await asyncio.gather(ours.play(scenario), theirs.play(scenario))
             await asyncio.sleep(duration + AFTERMATH_S)
             follower.cancel()
+            last = view.rows_since(time.monotonic() - SEEN_WITHIN_S)
         return Ran(
             started_at=started_at,
             before=before,
@@ -97,7 +101,7 @@ async def _play(
             guarded_events=await ours.history(),
             alone=await theirs.truth(),
             alone_events=await theirs.history(),
-            last=view.rows,
+            last=last,
         )
 
 

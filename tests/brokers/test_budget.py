@@ -80,6 +80,15 @@ def test_a_ban_holds_everything_but_one_protective_probe_in_half_a_minute() -> N
     assert ledger.refusal(120, protective=False) is None
 
 
+def test_a_probe_that_was_served_ends_the_ban_and_an_answer_from_before_it_does_not() -> None:
+    ledger = Ledger(RULES)
+    ledger.ban(120, now=10)
+    ledger.served(asked_at=9.9)
+    assert isinstance(ledger.refusal(11, protective=False), Banned)
+    ledger.served(asked_at=40)
+    assert ledger.refusal(40, protective=False) is None
+
+
 @given(asks=st.lists(st.tuples(st.floats(0, 3), st.integers(1, 40), st.booleans()), min_size=1, max_size=60))
 def test_no_period_ever_holds_more_than_the_capacity_nor_polls_more_than_their_share(
     asks: list[tuple[float, int, bool]],

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from brokers import models
 from brokers.sandbox import faults as broker_faults
+from config import sandbox as config_sandbox
 from config.errors import ConfigError
 from config.loader import load_sandbox, parse_sandbox
 from config.sandbox import FaultKind, SandboxSettings
@@ -94,6 +96,13 @@ def test_the_keys_of_the_sandbox_stay_out_of_its_repr() -> None:
 
 def test_fault_kinds_are_those_the_sandbox_can_show() -> None:
     assert {kind.value for kind in FaultKind} == {kind.value for kind in broker_faults.FaultKind}
+
+
+@pytest.mark.parametrize("name", ["Side", "OrderSide", "PositionMode"])
+def test_the_words_of_a_sandbox_file_are_the_brokers_own(name: str) -> None:
+    own, theirs = getattr(config_sandbox, "PositionSide" if name == "Side" else name), getattr(models, name)
+    assert {word.name: word.value for word in own} == {word.name: word.value for word in theirs}
+    assert {word.value for word in config_sandbox.Margin} < {word.value for word in models.MarginMode}
 
 
 ORDER = "    orders:\n      - {symbol: BTC-USDT, side: buy, quantity: 1"

@@ -36,6 +36,8 @@ STILL = {"speed": 0.0001, "scenario": "calm", "prices": {"BTC": 100_000, "ETH": 
 
 START_S = 30.0
 STOP_S = 20.0
+PATIENCE_S = 40.0
+"""What takes a second or two on a quiet machine; on a busy one nothing is proven by less."""
 UNCAUGHT = ("Traceback", "cycle_bug", "never awaited")
 
 
@@ -74,7 +76,7 @@ class Program:
     def stderr(self) -> str:
         return self.err.read_text()
 
-    def shows(self, word: str, within: float = 20.0) -> None:
+    def shows(self, word: str, within: float = PATIENCE_S) -> None:
         """Wait until it has said `word`."""
         _poll(
             lambda: word in self.stdout + self.stderr, within, lambda: f"no {word!r} in {self.stderr[-2000:]}"
@@ -137,7 +139,7 @@ class Daemon(Program):
         wanted: Callable[[Line], bool] | None = None,
         /,
         *,
-        within: float = 20.0,
+        within: float = PATIENCE_S,
         since: int = 0,
         **fields: object,
     ) -> Line:

@@ -135,8 +135,8 @@ def test_killed_while_a_transfer_is_out_it_moves_the_money_once(
     for broker, path in TRANSFERS.items():
         market.venue(broker).fault("accepted_no_answer", path=path, count=1)
     fall(market)
-    deadline = time.monotonic() + 20
-    while len(first.rows("transfers")) < len(TRANSFERS):
+    deadline = time.monotonic() + 40
+    while not all(market.venue_of(name).history("Transferred", name) for name in OPENING):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     first.kill()

@@ -77,6 +77,7 @@ def money(cell: str) -> Decimal:
     return Decimal(cell.replace(",", ""))
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(280)
 def test_every_account_is_protected_and_the_summary_can_be_checked(
     workshop: Workshop, tmp_path: Path

@@ -1,10 +1,11 @@
-"""What a venue answers is damaged while an account runs into danger: no order, an alarm, and then the cut."""
+"""What a venue answers is damaged while an account runs into danger: no order, an alarm, and then the cut.
+
+The whole process, at one venue; every fault at every venue is in `tests/daemon/wire`.
+"""
 
 import time
 from decimal import Decimal
 from typing import Any
-
-import pytest
 
 Workshop = Any
 Account = dict[str, Any]  # the types live in conftest
@@ -23,9 +24,6 @@ DAMAGE = (
     "revoked_key",
 )
 POLL_S = 1.0
-FEWER = {"binance": ("html_200", "truncated", "empty_positions", "zero_equity", "nan", "missing_field")}
-"""Binance counts weight per address, so fewer accounts share it here. Its answers carry no time of their own:
-a picture with all row times put back is still the present one."""
 
 
 def one_each(account: Account, faults: tuple[str, ...]) -> list[Account]:
@@ -40,14 +38,10 @@ def one_each(account: Account, faults: tuple[str, ...]) -> list[Account]:
     ]
 
 
-@pytest.mark.parametrize("broker", ["bybit", "binance", "okx"])
-def test_no_damaged_answer_makes_it_act_and_every_one_is_told(
-    workshop: Workshop, request: pytest.FixtureRequest, broker: str
-) -> None:
-    damage = FEWER.get(broker, DAMAGE)
-    accounts = {row["id"]: row for row in one_each(request.getfixturevalue(broker), damage)}
+def test_no_damaged_answer_makes_it_act_and_every_one_is_told(workshop: Workshop, bybit: Account) -> None:
+    accounts = {row["id"]: row for row in one_each(bybit, DAMAGE)}
     sandbox = workshop.sandbox(*accounts.values())
-    venue = sandbox.venue(broker)
+    venue = sandbox.venue("bybit")
     opening = {name: venue.position(name) for name in accounts}
     daemon = workshop.guard(sandbox, poll={"interval": f"{POLL_S}s"})
     venue.move("0.88")
@@ -55,7 +49,7 @@ def test_no_damaged_answer_makes_it_act_and_every_one_is_told(
         daemon.until(event="cycle", account=name, level="critical")
 
     mark = daemon.mark()
-    for fault in damage:
+    for fault in DAMAGE:
         venue.fault(fault, account=fault.replace("_", "-"), writes=False)
     venue.move("0.985")
     for name in accounts:

@@ -20,7 +20,7 @@ Station = Any  # the fixture's type lives in conftest
 BTC = "BTC-USDT"
 ONE_EACH = ["binance-single-asset", "binance-coinm", "binance-portfolio", "bybit-cross", "okx-futures"]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
-TOLD = {FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.PARTIAL_FILL, FaultKind.OUTSIDER_TRADES}
+TOLD = {FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.OUTSIDER_TRADES}
 """Faults under which everything asked for must still come."""
 
 MOVED, OWN_TRANSFER, NO_TRANSFER = Decimal(100), "0" * 31 + "a", "0" * 31 + "b"

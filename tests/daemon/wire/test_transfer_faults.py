@@ -53,8 +53,6 @@ LOST: dict[str, dict[str, Any]] = {
 
 FAULTS = {**TAKEN, **LOST}
 
-CUT_WITHIN_S = 12.0
-
 UNASKED = "lookup-hangs"
 """The money moves, the answer is lost, and no lookup of it is answered."""
 
@@ -90,11 +88,11 @@ async def test_money_moves_once_at_most_within_the_days_limit_and_the_rest_is_cu
             cell.fault(**fault, path=TRANSFERS[broker], writes=True, count=1)
             cell.fall_to(86_680)
         unasked.fault(FaultKind.HANG, path=LOOKUPS[broker], writes=False)
-        await watch.until(cells, watch.is_settled, within=CUT_WITHIN_S, why="cut to the target")
+        await watch.until(cells, watch.is_settled, within=40, why="cut to the target")
         await watch.until(
             [cell for cell in cells if cell.name in TAKEN],
             lambda cell: watch.transfers(cell)[0].state.is_final,
-            within=5,
+            within=20,
             why="the transfer found",
         )
         for cell in cells:
@@ -103,7 +101,7 @@ async def test_money_moves_once_at_most_within_the_days_limit_and_the_rest_is_cu
         for cell in cells:
             cell.fall_to(80_600)  # into danger again: the day's limit is spent, found or not
         await watch.until(cells, lambda cell: cell.utilization() > D("0.75"), within=1, why="a second fall")
-        await watch.until(cells, lambda cell: cell.utilization() <= D("0.60"), within=15, why="a second cut")
+        await watch.until(cells, lambda cell: cell.utilization() <= D("0.60"), within=40, why="a second cut")
         await asyncio.sleep(0.5)
         for cell in cells:
             check(cell, watch)

@@ -15,7 +15,16 @@ from brokers.errors import (
     Unauthorized,
     VenueUnavailable,
 )
-from brokers.models import FindingCode, MarginMode, Measure, PositionMode, Side, Symbol, UnitKind
+from brokers.models import (
+    AccountSnapshot,
+    FindingCode,
+    MarginMode,
+    Measure,
+    PositionMode,
+    Side,
+    Symbol,
+    UnitKind,
+)
 from brokers.sandbox.faults import Fault, FaultKind
 from brokers.venues.binance.usdm import UsdmBroker
 
@@ -26,16 +35,31 @@ BTC = Symbol("BTCUSDT")
 ACCOUNT, RISK = "/fapi/v3/account", "/fapi/v3/positionRisk"
 
 
+async def look(
+    binance: Venue, name: str, pool: str, *figures: str
+) -> tuple[AccountSnapshot, tuple[Decimal, ...]]:
+    """Return a picture and the venue's own figures of a pool, which did not move while it was taken."""
+    broker = await binance.broker(name)
+
+    def told() -> tuple[Decimal, ...]:
+        held = binance.engine.figures(name).pool(pool)
+        return tuple(round(getattr(held, figure), 8) for figure in figures)
+
+    for _ in range(50):
+        before = told()
+        snapshot = await broker.fetch_snapshot()
+        if told() == before:
+            return snapshot, before
+    raise AssertionError("the market never stood still")
+
+
 async def test_a_single_asset_account(binance: Venue) -> None:
-    broker = await binance.broker("single")
-    snapshot = await broker.fetch_snapshot()
+    margins = ("initial_margin", "available", "maintenance_margin")
+    snapshot, told = await look(binance, "single", "USDT", *margins)
     assert (snapshot.mode.label, snapshot.mode.position_mode) == ("single-asset", PositionMode.ONE_WAY)
     assert [unit.key for unit in snapshot.units] == ["USDT", "BTC"]
-    pool = binance.engine.figures("single").pool("USDT")
     usdt = snapshot.unit("USDT")
-    assert usdt.initial_margin == round(pool.initial_margin, 8)
-    assert usdt.available_margin == round(pool.available, 8)
-    assert usdt.maintenance_margin == round(pool.maintenance_margin, 8)
+    assert (usdt.initial_margin, usdt.available_margin, usdt.maintenance_margin) == told
     (held,) = snapshot.positions
     assert (held.symbol, held.side, held.quantity) == (BTC, Side.LONG, Decimal(1))
     assert held.leverage_setting == Decimal(10)
@@ -44,14 +68,11 @@ async def test_a_single_asset_account(binance: Venue) -> None:
 
 
 async def test_a_multi_assets_account(binance: Venue) -> None:
-    broker = await binance.broker("multi")
-    snapshot = await broker.fetch_snapshot()
+    snapshot, told = await look(binance, "multi", "account", "maintenance_margin")
     (unit,) = snapshot.units
     assert (unit.kind, unit.currency) == (UnitKind.ACCOUNT, "USD")
     assert snapshot.mode.margin_mode is MarginMode.CROSS
-    assert unit.maintenance_margin == round(
-        binance.engine.figures("multi").pool("account").maintenance_margin, 8
-    )
+    assert (unit.maintenance_margin,) == told
     assert {c.currency for c in snapshot.collaterals} == {"USDT", "BTC"}
     assert snapshot.findings == ()
 

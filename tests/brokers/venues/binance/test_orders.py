@@ -205,3 +205,21 @@ def test_a_cancellation_counts_for_the_order_it_names() -> None:
 def test_a_foreign_list_of_orders_is_refused(foreign: object) -> None:
     with pytest.raises((MalformedAnswer, KeyError)):
         read_open_orders(foreign)
+
+
+def test_a_conditional_order_whose_protection_hangs_on_a_missing_flag_is_not_read() -> None:
+    with pytest.raises(MalformedAnswer):
+        read_open_algo_orders([{name: value for name, value in ALGO.items() if name != "reduceOnly"}])
+    stop = {**ORDER, "type": "STOP_MARKET", "reduceOnly": None}
+    with pytest.raises(MalformedAnswer):
+        read_open_orders([stop])
+    [leg] = read_open_orders([{**stop, "positionSide": "LONG", "side": "SELL"}])
+    [whole] = read_open_orders([{**stop, "closePosition": True}])
+    [entry] = read_open_orders([{**ORDER, "reduceOnly": None}])
+    assert (leg.is_protective, whole.is_protective, entry.reduce_only) == (True, True, False)
+
+
+@pytest.mark.parametrize("name", ["executedQty", "origQty"])
+def test_a_resting_order_without_a_size_says_nothing_of_what_is_left(name: str) -> None:
+    [order] = read_open_orders([{**ORDER, name: ""}])
+    assert order.quantity is None

@@ -57,6 +57,7 @@ def test_isolated_utilization_counts_orders_and_what_spot_orders_lock(
     (unit,) = snapshot(isolated_wallet, mode="ISOLATED_MARGIN").units
     assert unit.initial_margin == 500
     assert unit.available_margin == 480
+    assert (unit.wallet_balance, unit.margin_equity) == (1000, 980)
 
 
 def test_a_coins_equity_is_its_wallet_without_the_pnl_of_its_isolated_positions(

@@ -247,3 +247,12 @@ def test_an_open_order_that_cannot_be_named_is_malformed(broken: Payload) -> Non
 def test_leverage_is_set_on_both_sides_as_text() -> None:
     params = leverage_params(Symbol("BTCUSDT"), Decimal("2.50"))
     assert (params["buyLeverage"], params["sellLeverage"]) == ("2.5", "2.5")
+
+
+def test_a_conditional_order_whose_protection_hangs_on_a_missing_flag_is_not_read() -> None:
+    waiting = order_row(orderStatus="Untriggered", stopOrderType="Stop", reduceOnly=None)
+    with pytest.raises(MalformedAnswer):
+        read_open_order(waiting, Category.LINEAR)
+    assert read_open_order({**waiting, "closeOnTrigger": True}, Category.LINEAR).is_protective
+    assert not read_open_order(waiting, Category.SPOT).reduce_only
+    assert read_open_order(order_row(leavesQty=""), Category.LINEAR).quantity is None

@@ -109,3 +109,8 @@ def test_a_transfer_that_is_not_listed_is_not_known() -> None:
 def test_our_id_on_another_transfer_is_malformed(foreign: Payload) -> None:
     with pytest.raises(MalformedAnswer):
         find_transfer([record(**foreign)], CLIENT, "USDT", Decimal("250.5"))
+
+
+def test_a_row_without_an_id_could_be_ours() -> None:
+    with pytest.raises(MalformedAnswer):
+        find_transfer([record(transferId="")], CLIENT, "USDT", Decimal("250.5"))

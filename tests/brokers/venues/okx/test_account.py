@@ -27,6 +27,11 @@ def test_unknown_level_names_itself(config_row: Row, envelope: Callable[..., Row
     assert level_of(mode) is None
 
 
+def test_an_answer_without_a_level_is_no_mode(config_row: Row, envelope: Callable[..., Row]) -> None:
+    with pytest.raises(MalformedAnswer):
+        account_mode(read_config(envelope({**config_row, "acctLv": ""})))
+
+
 @pytest.mark.parametrize(
     ("word", "mode"),
     [("net_mode", PositionMode.ONE_WAY), ("long_short_mode", PositionMode.HEDGE), ("", None), ("new", None)],
@@ -54,7 +59,7 @@ def test_permissions_are_a_list_of_words(
     assert granted.can_transfer is trade
 
 
-@pytest.mark.parametrize("perm", ["", None, 3])
+@pytest.mark.parametrize("perm", ["", None, 3, "NaN", "nothing,new"])
 def test_permissions_left_out_are_unknown(
     config_row: Row, envelope: Callable[..., Row], perm: object
 ) -> None:

@@ -219,3 +219,12 @@ def test_portfolio_position_is_reduced_as_cross(
         deadline=datetime(2025, 7, 11, tzinfo=UTC),
     )
     assert (order_params(order)["tdMode"], order_params(order)["reduceOnly"]) == ("cross", True)
+
+
+def test_an_algo_order_whose_protection_hangs_on_a_missing_flag_is_not_read(algo: Row) -> None:
+    unsaid = {name: value for name, value in algo.items() if name not in {"reduceOnly", "posSide"}}
+    with pytest.raises(MalformedAnswer):
+        read_algo_order({**unsaid, "posSide": "net"})
+    assert read_algo_order({**unsaid, "posSide": "net", "closeFraction": "1"}).is_protective
+    assert read_algo_order({**unsaid, "posSide": "long", "side": "sell"}).is_protective
+    assert not read_algo_order({**unsaid, "posSide": "long", "side": "buy"}).is_protective
