@@ -154,7 +154,7 @@ BINANCE = OutcomeTable(
 or failed inside: "execution status unknown"), -2010 (also used for a duplicate that stands), -1003 and -1015
 (rate limits: also sent by a gateway that forwarded the order).
 
-Source: Binance docs, USD-M futures "Error Codes".
+Source: Binance docs, USD-M and COIN-M futures "Error Codes".
 """
 
 OKX = OutcomeTable(

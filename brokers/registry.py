@@ -41,7 +41,7 @@ class BrokerSpec:
 PRODUCTS = MappingProxyType(
     {
         "bybit": ("unified",),
-        "binance": ("usdm",),
+        "binance": ("usdm", "coinm", "portfolio"),
         "okx": ("unified",),
         "coinbase": ("spot", "futures"),
         "kraken": ("futures",),

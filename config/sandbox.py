@@ -45,6 +45,8 @@ class SandboxBroker(StrEnum):
     KRAKENFUTURES = "krakenfutures"
     CRYPTOCOM = "cryptocom"
     COINBASE = "coinbase"
+    BINANCECOINM = "binancecoinm"
+    BINANCEPM = "binancepm"
 
 
 PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -52,6 +54,8 @@ PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyTy
         SandboxBroker.BYBIT: {"unified": ("cross", "isolated")},
         SandboxBroker.BINANCE: {"usdm": ("single_asset", "multi_assets")},
         SandboxBroker.OKX: {"unified": ("futures", "multi_currency", "portfolio")},
+        SandboxBroker.BINANCECOINM: {"coinm": ("coin_margined",)},
+        SandboxBroker.BINANCEPM: {"portfolio": ("portfolio_margin",)},
         SandboxBroker.KRAKENFUTURES: {"futures": ("multi_collateral", "single_collateral")},
         SandboxBroker.CRYPTOCOM: {"exchange": ("smart_cross",)},
         SandboxBroker.COINBASE: {"spot": ("cash",), "futures": ("futures",)},
@@ -59,7 +63,13 @@ PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyTy
 )
 """The products that the sandbox plays, each with its account modes; the first are the default."""
 
-BROKERS: Mapping[SandboxBroker, str] = MappingProxyType({SandboxBroker.KRAKENFUTURES: "kraken"})
+BROKERS: Mapping[SandboxBroker, str] = MappingProxyType(
+    {
+        SandboxBroker.BINANCECOINM: "binance",
+        SandboxBroker.BINANCEPM: "binance",
+        SandboxBroker.KRAKENFUTURES: "kraken",
+    }
+)
 """The broker of a venue in an account of the daemon, where it is called otherwise."""
 
 ONE_WAY = frozenset({SandboxBroker.KRAKENFUTURES, SandboxBroker.CRYPTOCOM})
@@ -297,6 +307,8 @@ class Listen(Section):
     krakenfutures: Port = 0
     cryptocom: Port = 0
     coinbase: Port = 0
+    binancecoinm: Port = 0
+    binancepm: Port = 0
 
 
 def _some(accounts: tuple[SandboxAccount, ...]) -> tuple[SandboxAccount, ...]:

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
 
+from brokers.models import ContractKind
 from brokers.numbers import ONE
 from brokers.sandbox.catalogue import ASSETS, INSTRUMENTS
 from brokers.sandbox.engine import Engine
-from brokers.sandbox.instrument import Instrument
+from brokers.sandbox.instrument import Instrument, maintenance_tiers
 from brokers.sandbox.spec import Asset, MarginPool, VenueRules
 from brokers.sandbox.wire.base import Wire
+from brokers.sandbox.wire.binance.portfolio_wire import PortfolioWire
+from brokers.sandbox.wire.binance.rules import PORTFOLIO_RULES
 from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
-from brokers.sandbox.wire.binance.wire import BinanceWire
+from brokers.sandbox.wire.binance.wire import BinanceCoinWire, BinanceWire
 from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
 from brokers.sandbox.wire.bybit.wire import BybitWire
 from brokers.sandbox.wire.coinbase.rules import RULES as COINBASE_RULES
@@ -36,7 +39,8 @@ class SandboxVenue:
 
     `pools` are its account modes. A pair of the catalogue (`BTC-USDT`) is listed there as `names` say, else
     as the pair plus `suffix`. `broker` and `product` are the daemon's words for it, where they are not the
-    venue's name and its broker's first product; `currency` is what its dollar contracts settle in.
+    venue's name and its broker's first product; `currency` is what its dollar contracts
+    settle in, and of inverse ones the first.
     """
 
     build: Callable[[Engine, Modes], Wire]
@@ -74,6 +78,33 @@ def _as_okx_swap(instrument: Instrument) -> Instrument:
         lot_step=size / 100,
         min_quantity=size / 100,
         min_notional=None,
+    )
+
+
+COIN_MARGINED = {
+    "BTC": (Decimal(100), maintenance_tiers(("0", "0.004"), ("5", "0.005"), ("10", "0.01"), ("20", "0.025"))),
+    "ETH": (Decimal(10), maintenance_tiers(("0", "0.005"), ("100", "0.0065"), ("500", "0.01"))),
+    "SOL": (Decimal(10), maintenance_tiers(("0", "0.01"), ("1000", "0.02"))),
+}
+"""Coin -> dollars in a contract, as Binance has them, and brackets in coin, in the shape of Binance's."""
+
+
+def _as_inverse(instrument: Instrument) -> Instrument:
+    """List a coin's contract as COIN-M does: in contracts of some dollars, settled in the coin."""
+    size, tiers = COIN_MARGINED[instrument.base]
+    return replace(
+        instrument,
+        name=f"{instrument.base}-USD",
+        settle=instrument.base,
+        quote="USD",
+        kind=ContractKind.INVERSE,
+        contract_size=size,
+        lot_step=size,
+        min_quantity=size,
+        max_market_quantity=size * 60_000,
+        max_limit_quantity=size * 1_000_000,
+        min_notional=None,
+        tiers=tiers,
     )
 
 
@@ -137,6 +168,24 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             build=lambda engine, _: BinanceWire(engine),
             rules=BINANCE_RULES,
             pools={"single_asset": MarginPool.CURRENCY, "multi_assets": MarginPool.ACCOUNT},
+        ),
+        "binancecoinm": SandboxVenue(
+            build=lambda engine, _: BinanceCoinWire(engine),
+            rules=BINANCE_RULES,
+            pools={"coin_margined": MarginPool.CURRENCY},
+            instruments=tuple(map(_as_inverse, INSTRUMENTS)),
+            names={instrument.name: _as_inverse(instrument).name for instrument in INSTRUMENTS},
+            broker="binance",
+            product="coinm",
+            currency="BTC",
+        ),
+        "binancepm": SandboxVenue(
+            build=lambda engine, _: PortfolioWire(engine),
+            rules=PORTFOLIO_RULES,
+            pools={"portfolio_margin": MarginPool.ACCOUNT},
+            instruments=(*INSTRUMENTS, *map(_as_inverse, INSTRUMENTS)),
+            broker="binance",
+            product="portfolio",
         ),
         "okx": SandboxVenue(
             build=_build_okx,

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from brokers.numbers import ONE
 from brokers.sandbox.history import Actor, Filled, LiquidationStarted, Transferred
 from database.records import Intent
 
@@ -69,12 +70,14 @@ def ending(
 ) -> Ending:
     """Return how an account ended, from the venue's figures and its history."""
     own = [event for event in events if event["account"] == account]
+    dollars = {coin["currency"]: Decimal(coin["usd_price"]) for coin in after["coins"]}
+    settles = {held["symbol"]: held["settle"] for held in (*before["positions"], *after["positions"])}
     return Ending(
         equity_before=_equity(before),
         equity_after=_equity(after),
         moved_in=sum(
             (
-                Decimal(e["amount"])
+                Decimal(e["amount"]) * dollars[e["currency"]]
                 for e in own
                 if e["event"] == Transferred.__name__ and e["target"] == "trading"
             ),
@@ -83,7 +86,7 @@ def ending(
         liquidations=sum(event["event"] == LiquidationStarted.__name__ for event in own),
         fees=sum(
             (
-                Decimal(e["fill"]["fee"])
+                Decimal(e["fill"]["fee"]) * dollars.get(settles.get(e["fill"]["symbol"], ""), ONE)
                 for e in own
                 if e["event"] == Filled.__name__ and e["actor"] == Actor.API
             ),

@@ -26,6 +26,8 @@ def spec(broker: str, product: str, endpoint: str | None = None) -> BrokerSpec:
         ("okx", "unified"),
         ("kraken", "futures"),
         ("cryptocom", "exchange"),
+        ("binance", "coinm"),
+        ("binance", "portfolio"),
     ],
 )
 async def test_a_broker_is_opened_by_its_id_without_asking_anybody(broker: str, product: str) -> None:

@@ -55,6 +55,8 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("krakenfutures", "futures", "multi_collateral"),
         ("cryptocom", "exchange", "smart_cross"),
         ("coinbase", "spot", "cash"),
+        ("binancecoinm", "coinm", "coin_margined"),
+        ("binancepm", "portfolio", "portfolio_margin"),
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
@@ -66,6 +68,12 @@ def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mod
 def test_a_venue_may_have_another_name_as_a_broker_of_the_daemon() -> None:
     (kraken,), (okx,) = sandbox(KRAKEN).accounts, sandbox(OKX).accounts
     assert (kraken.broker, kraken.broker_id, okx.broker_id) == ("krakenfutures", "kraken", "okx")
+
+
+def test_a_venue_of_one_product_has_its_brokers_name_in_the_daemon() -> None:
+    (coinm,) = sandbox(ACCOUNT.replace("bybit", "binancecoinm")).accounts
+    (okx,) = sandbox(OKX).accounts
+    assert (coinm.broker, coinm.broker_id, okx.broker_id) == ("binancecoinm", "binance", "okx")
 
 
 def test_an_opening_is_read_whole() -> None:

@@ -29,6 +29,8 @@ MODES = {
     "cryptocom-cross": "smart cross margin",
     "coinbase-futures": "US futures, default portfolio",
     "coinbase-spot": "cash account, default portfolio",
+    "binance-coin": "coin-margined",
+    "binance-portfolio": "portfolio margin",
 }
 KEYS = {
     "cryptocom-cross": "unverified",

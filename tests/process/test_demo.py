@@ -35,6 +35,8 @@ ACCOUNTS = (
     "cryptocom-cross",
     "coinbase-futures",
     "coinbase-spot",
+    "binance-coin",
+    "binance-portfolio",
 )
 
 
@@ -108,7 +110,7 @@ def test_every_account_is_protected_and_the_summary_can_be_checked(
 
     *_, last = done.stdout.strip().splitlines()
     told = re.fullmatch(
-        r"Every account was protected\. Alone, the venues liquidated 6 of 6\. "
+        rf"Every account was protected\. Alone, the venues liquidated {len(ACCOUNTS)} of {len(ACCOUNTS)}\. "
         r"margind's (\d+) orders cost ([\d,]+) USD and left ([\d,]+) USD more\.",
         last,
     )

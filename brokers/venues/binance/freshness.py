@@ -133,5 +133,14 @@ def _figure(row: Mapping[str, Any], name: str) -> Decimal | None:
 
 def _largest(positions: Rows) -> Symbol | None:
     """Return the symbol with the largest notional; `None` without positions."""
-    sizes = [(abs(size), str(row.get("symbol"))) for row in positions if (size := _figure(row, "notional"))]
+    sizes = [(abs(size), str(row.get("symbol"))) for row in positions if (size := _worth(row))]
     return Symbol(max(sizes)[1]) if sizes else None
+
+
+def _worth(row: Mapping[str, Any]) -> Decimal | None:
+    """Return a position's value in quote; `notionalValue` is in coin."""
+    notional = _figure(row, "notional")
+    if notional is not None:
+        return notional
+    in_coin, mark = _figure(row, "notionalValue"), _mark(row)
+    return None if in_coin is None or mark is None else in_coin * mark

@@ -1,12 +1,16 @@
 """`exchangeInfo` -> market rules, `leverageBracket` -> maintenance tiers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from brokers.fields import mapping_from, rows_from
 from brokers.models import ContractKind, MarginTier, MarketRules, Symbol
 from brokers.numbers import ONE, ZERO, NumberError, decimal_from, decimal_or_none
+
+FLOORS = ("notionalFloor", "qtyFloor", "qtylFloor")
+"""What a bracket's lower edge is called; COIN-M states it in coin, and its docs spell it last so."""
 
 
 def read_usdm_markets(payload: object) -> dict[Symbol, MarketRules]:
@@ -15,11 +19,26 @@ def read_usdm_markets(payload: object) -> dict[Symbol, MarketRules]:
     Raises:
         MalformedAnswer: it is not that answer.
     """
+    return _read_markets(payload, _linear_rules)
+
+
+def read_coinm_markets(payload: object) -> dict[Symbol, MarketRules]:
+    """Read `GET /dapi/v1/exchangeInfo`; an instrument whose filters are damaged is left out.
+
+    Raises:
+        MalformedAnswer: it is not that answer.
+    """
+    return _read_markets(payload, _inverse_rules)
+
+
+def _read_markets(
+    payload: object, rules_of: Callable[[Mapping[str, Any]], MarketRules]
+) -> dict[Symbol, MarketRules]:
     listed = rows_from(mapping_from(payload, "exchangeInfo").get("symbols"), "exchangeInfo's symbols")
     markets = {}
     for row in listed:
         try:
-            rules = _linear_rules(row)
+            rules = rules_of(row)
         except (NumberError, ValueError, KeyError, TypeError):
             continue
         markets[rules.symbol] = rules
@@ -51,6 +70,16 @@ def _linear_rules(row: Mapping[str, Any]) -> MarketRules:
     )
 
 
+def _inverse_rules(row: Mapping[str, Any]) -> MarketRules:
+    """Read one instrument: contracts of a fixed size in quote in, coin out; there is no minimum notional."""
+    return replace(
+        _linear_rules(row),
+        settle=row["marginAsset"],
+        kind=ContractKind.INVERSE,
+        contract_size=decimal_from(row["contractSize"]),
+    )
+
+
 def _cap(one: Mapping[str, Any]) -> Decimal | None:
     """Return a filter's largest quantity; 0 is none."""
     return decimal_or_none(one.get("maxQty")) or None
@@ -77,7 +106,7 @@ def _brackets(rows: list[Mapping[str, Any]]) -> tuple[MarginTier, ...]:
     """Read the brackets; maintenance = notional x `maintMarginRatio` - `cum` from `notionalFloor` on."""
     brackets = [
         MarginTier(
-            floor=decimal_from(row.get("notionalFloor", row.get("qtyFloor"))),
+            floor=decimal_from(next((row[name] for name in FLOORS if name in row), None)),
             rate=decimal_from(row["maintMarginRatio"]),
             deduction=decimal_from(row["cum"]),
         )

@@ -1,4 +1,4 @@
-"""USD-M orders: what is sent to reduce a position, what its answer says, and what rests at the venue."""
+"""Futures orders: what is sent to reduce a position, what its answer says, and what rests at the venue."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,9 +12,7 @@ from brokers.models import OrderSide, Symbol
 from brokers.numbers import ZERO, decimal_or_none, plain
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.profile import Request
-
-ALGO = "CONDITIONAL"
-"""The algo book that holds stops, take-profits and trailing stops; other orders have no such mark."""
+from brokers.venues.binance.books import USDM, Book, WaitingBook
 
 TRIGGER_TYPES = frozenset(
     {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
@@ -42,8 +40,8 @@ STATES = MappingProxyType(
 )
 
 
-def order_request(order: ReduceOrder) -> Request:
-    """Build `POST /fapi/v1/order`: limit IOC or market, answered with its result.
+def order_request(order: ReduceOrder, book: Book = USDM) -> Request:
+    """Build `POST .../order`: limit IOC or market, answered with its result.
 
     In one-way mode `reduceOnly` keeps it from opening; in hedge mode the venue refuses that flag and the
     named side, with the opposite order side, does the same.
@@ -64,7 +62,7 @@ def order_request(order: ReduceOrder) -> Request:
         params["type"] = "MARKET"
     else:
         params |= {"type": "LIMIT", "timeInForce": "IOC", "price": plain(order.limit_price)}
-    return Request(call="fapiPrivatePostOrder", params=params)
+    return Request(call=book.place, params=params)
 
 
 def read_ack(payload: object) -> Ack:
@@ -88,7 +86,7 @@ def read_ack(payload: object) -> Ack:
 
 
 def read_report(payload: object, client_order_id: ClientOrderId, symbol: Symbol) -> OrderReport:
-    """Read `GET /fapi/v1/order`."""
+    """Read `GET .../order`."""
     ack = read_ack(payload)
     echoed = ack.client_order_id == client_order_id and ack.symbol == symbol and ack.order_id is not None
     return OrderReport(
@@ -103,13 +101,13 @@ def read_report(payload: object, client_order_id: ClientOrderId, symbol: Symbol)
 
 
 def read_open_orders(payload: object) -> tuple[OpenOrder, ...]:
-    """Read `GET /fapi/v1/openOrders`."""
+    """Read `GET .../openOrders`."""
     return tuple(_open_order(row) for row in rows_from(payload, "the open orders"))
 
 
-def read_open_algo_orders(payload: object) -> tuple[OpenOrder, ...]:
-    """Read `GET /fapi/v1/openAlgoOrders`: everything that waits for a trigger."""
-    return tuple(_open_algo_order(row) for row in rows_from(payload, "the open algo orders"))
+def read_open_algo_orders(payload: object, book: WaitingBook = USDM.waiting[0]) -> tuple[OpenOrder, ...]:
+    """Read `GET .../openAlgoOrders`: everything that waits for a trigger."""
+    return tuple(_open_algo_order(row, book) for row in rows_from(payload, "the open algo orders"))
 
 
 def _open_order(row: Mapping[str, Any]) -> OpenOrder:
@@ -130,18 +128,18 @@ def _open_order(row: Mapping[str, Any]) -> OpenOrder:
     )
 
 
-def _open_algo_order(row: Mapping[str, Any]) -> OpenOrder:
+def _open_algo_order(row: Mapping[str, Any], book: WaitingBook) -> OpenOrder:
     price = decimal_or_none(row.get("price"))
     return OpenOrder(
-        order_id=str(row["algoId"]),
-        client_order_id=row.get("clientAlgoId"),
+        order_id=str(row[book.order_id]),
+        client_order_id=row.get(book.client_id),
         symbol=Symbol(row["symbol"]),
         side=_side(row),
-        quantity=None if _closes_all(row) else decimal_or_none(row.get("quantity")),
+        quantity=None if _closes_all(row) else decimal_or_none(row.get(book.quantity)),
         price=price or None,
         reduce_only=_only_reduces(row, waits=True),
         book=OrderBook.TRIGGER,
-        kind=ALGO,
+        kind=book.kind,
     )
 
 
@@ -178,30 +176,33 @@ def _flag_word(row: Mapping[str, Any], name: str) -> str:
     return str(row.get(name)).lower()
 
 
-def cancel_batches(orders: Sequence[OpenOrder]) -> tuple[CancelBatch, ...]:
+def cancel_batches(orders: Sequence[OpenOrder], book: Book = USDM) -> tuple[CancelBatch, ...]:
     """Cancel each order by a call of its own, from the book it rests in.
 
     The venue's batch call takes ten orders of one symbol, but reports failures without saying whose they are.
     """
-    return tuple(CancelBatch(request=_cancel_request(order), orders=(order,)) for order in orders)
+    return tuple(CancelBatch(request=_cancel_request(order, book), orders=(order,)) for order in orders)
 
 
-def _cancel_request(order: OpenOrder) -> Request:
-    if order.kind == ALGO:
-        return Request(call="fapiPrivateDeleteAlgoOrder", params={"algoId": order.order_id})
+def _cancel_request(order: OpenOrder, book: Book) -> Request:
     params = {"symbol": order.symbol, "orderId": order.order_id}
-    return Request(call="fapiPrivateDeleteOrder", params=params)
+    waiting = book.waits(order.kind)
+    if waiting is not None:
+        named = {"symbol": order.symbol} if waiting.needs_symbol else {}
+        return Request(call=waiting.cancel, params={**named, waiting.order_id: order.order_id})
+    return Request(call=book.cancel, params=params)
 
 
-def read_cancel(batch: CancelBatch, reply: Reply) -> tuple[RowResult, ...] | None:
+def read_cancel(batch: CancelBatch, reply: Reply, book: Book = USDM) -> tuple[RowResult, ...] | None:
     """Read which order an answer says it cancelled; a refusal names none."""
     if reply.failure is not None:
         return None
     row = mapping_from(reply.payload, "the cancelled order")
-    named = row.get("algoId") if batch.orders[0].kind == ALGO else row.get("orderId")
+    waiting = book.waits(batch.orders[0].kind)
+    named = row.get("orderId" if waiting is None else waiting.order_id)
     return (RowResult(order_id=None if named is None else str(named), code=None),)
 
 
-def leverage_request(symbol: Symbol, leverage: int) -> Request:
-    """Build `POST /fapi/v1/leverage`; the same value again is a success."""
-    return Request(call="fapiPrivatePostLeverage", params={"symbol": symbol, "leverage": leverage})
+def leverage_request(symbol: Symbol, leverage: int, book: Book = USDM) -> Request:
+    """Build `POST .../leverage`; the same value again is a success."""
+    return Request(call=book.leverage, params={"symbol": symbol, "leverage": leverage})

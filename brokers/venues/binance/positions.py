@@ -25,6 +25,9 @@ ACCOUNT_UNIT = "account"
 BOTH = "BOTH"
 SIDES = {"LONG": Side.LONG, "SHORT": Side.SHORT}
 
+NOTIONALS = ("notional", "notionalValue")
+"""What a position's value at mark is called: in quote by USD-M, in coin by COIN-M."""
+
 Rows = Sequence[Mapping[str, Any]]
 
 RowKey = tuple[str, str]
@@ -48,12 +51,16 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a position row does not say itself: account mode, assets, market rules, symbol settings."""
+    """What a position row does not say itself: account mode, assets, market rules, symbol settings.
+
+    `kind` is that of the product's contracts, for one without rules.
+    """
 
     multi_assets: bool
     assets: Collection[str]
     markets: Mapping[Symbol, MarketRules]
     settings: Mapping[Symbol, SymbolSetting]
+    kind: ContractKind = ContractKind.LINEAR
 
 
 def read_holdings(
@@ -141,7 +148,8 @@ def _holding(
     setting = around.settings.get(symbol)
     mode = _margin_mode(fields, setting, equity, wallet)
     cross_unit = ACCOUNT_UNIT if around.multi_assets else asset
-    notional, liquidation = fields.required("notional"), fields.optional("liquidationPrice")
+    notional = _notional(amount, row, fields, rules)
+    liquidation = fields.optional("liquidationPrice")
     leverage = fields.optional("leverage")
     pnl = "unRealizedProfit" if "unRealizedProfit" in row else "unrealizedProfit"
     position = Position(
@@ -150,7 +158,7 @@ def _holding(
         side=side,
         quantity=abs(amount),
         settle=asset,
-        kind=rules.kind if rules is not None else ContractKind.LINEAR,
+        kind=rules.kind if rules is not None else around.kind,
         margin_mode=mode,
         hedged=hedged,
         entry_price=fields.optional("entryPrice"),
@@ -164,6 +172,20 @@ def _holding(
         updated_at=fields.time("updateTime"),
     )
     return Holding(position=position, isolated_equity=equity, isolated_wallet=wallet)
+
+
+def _notional(
+    amount: Decimal, row: Mapping[str, Any], fields: Fields, rules: MarketRules | None
+) -> Decimal | None:
+    """Return the value at mark as stated; of an inverse contract without one, dollars over mark.
+
+    COIN-M's documented rows of `positionRisk` leave it out, its answers hold it.
+    """
+    name = next((name for name in NOTIONALS if name in row), None)
+    if name is None and rules is not None and rules.kind is ContractKind.INVERSE:
+        mark = fields.optional("markPrice")
+        return amount * rules.contract_size / mark if mark else None
+    return fields.required(name or NOTIONALS[0])
 
 
 def _side(amount: Decimal, fields: Fields) -> tuple[Side, bool]:
@@ -181,12 +203,13 @@ def _side(amount: Decimal, fields: Fields) -> tuple[Side, bool]:
 
 
 def _margin_asset(symbol: Symbol, fields: Fields, rules: MarketRules | None, around: Surroundings) -> str:
-    """Return the margin asset: as the row states it, as the market's, at last by the symbol's ending."""
+    """Return the margin asset: as the row states it, as the market's, at last by the symbol's own word."""
     stated = fields.text("marginAsset") or (rules.settle if rules is not None else None)
     if stated is not None:
         return stated
     fields.find(FindingCode.FIELD_MISSING, "marginAsset is missing")
-    return max((asset for asset in around.assets if symbol.endswith(asset)), key=len, default="?")
+    named = symbol.startswith if around.kind is ContractKind.INVERSE else symbol.endswith
+    return max((asset for asset in around.assets if named(asset)), key=len, default="?")
 
 
 def _margin_mode(

@@ -1,6 +1,7 @@
 """Binance's products as the transport sees them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -32,4 +33,20 @@ USDM = VenueProfile(
 """USD-M futures. The venue's own test environment is demo trading; it has no `sapi` paths.
 
 Source: `rateLimits` of `GET /fapi/v1/exchangeInfo` (2400 weight a minute and address).
+"""
+
+COINM = replace(USDM, ccxt_class="binancecoinm", time_call="dapiPublicGetTime")
+"""COIN-M futures: a host and a budget of its own, of the same size.
+
+Source: `rateLimits` of `GET /dapi/v1/exchangeInfo`.
+"""
+
+PORTFOLIO = replace(
+    USDM,
+    ccxt_class="binance",
+    budget=BudgetRules(capacity=6000, period_s=60, scope=BudgetScope.ADDRESS),
+)
+"""Portfolio margin: orders and figures at a host of its own, market rules and time at those of the futures.
+
+Source: Binance docs, Portfolio Margin "General Info" (6000 weight a minute and address).
 """

@@ -1,7 +1,7 @@
-"""USD-M futures: the raw payloads of one read -> the account's snapshot."""
+"""USD-M and COIN-M futures: the raw payloads of one read -> the account's snapshot."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,7 @@ from brokers.hooks import SnapshotContext
 from brokers.models import (
     AccountMode,
     AccountSnapshot,
+    ContractKind,
     Finding,
     FindingCode,
     MarginMode,
@@ -25,6 +26,7 @@ from brokers.venues.binance.units import account_unit, collaterals, currency_uni
 
 MULTI_ASSETS = "multi-assets"
 SINGLE_ASSET = "single-asset"
+COIN_MARGINED = "coin-margined"
 UNSTATED = AccountMode(label="unknown", margin_mode=None, position_mode=None)
 """The mode of an account whose venue offers none of the calls that would tell."""
 
@@ -36,7 +38,7 @@ TOTALS_ASSET = "USDT"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawPicture:
-    """One read of a USD-M account. `as_of` as `brokers.venues.binance.freshness` dates it.
+    """One read of a futures account. `as_of` as `brokers.venues.binance.freshness` dates it.
 
     `account_positions` is `None` where the account answer has no positions of its own to compare with.
     `mode` is the account's as it was known when the picture was complete; it overrules what was known before.
@@ -52,7 +54,7 @@ class RawPicture:
 
 
 def split_account(payload: object) -> tuple[Mapping[str, Any], Rows, Rows | None]:
-    """Take `GET /fapi/v3/account` apart: totals, assets, positions.
+    """Take `GET /fapi/v3/account` or `GET /dapi/v1/account` apart: totals, assets, positions.
 
     Raises:
         MalformedAnswer: it is not that answer.
@@ -89,6 +91,13 @@ def mode_of(*, multi_assets: bool, dual_side: bool | None) -> AccountMode:
     )
 
 
+def read_coinm_mode(payload: object) -> AccountMode:
+    """Read `GET /dapi/v1/positionSide/dual`: every coin is margined by itself."""
+    dual = mapping_from(payload, "the position mode").get("dualSidePosition")
+    hedged = mode_of(multi_assets=False, dual_side=_FLAGS.get(str(dual).lower()))
+    return replace(hedged, label=COIN_MARGINED)
+
+
 def contradicts(mode: AccountMode, account: Mapping[str, Any], assets: Rows, risk: Rows) -> bool:
     """Tell whether a picture cannot be one of an account in `mode`, so that the mode is worth another read.
 
@@ -111,8 +120,8 @@ def contradicts(mode: AccountMode, account: Mapping[str, Any], assets: Rows, ris
 def parse_snapshot(raw: RawPicture, context: SnapshotContext) -> AccountSnapshot:
     """Build the snapshot.
 
-    Single-asset mode: a unit per margin asset. Multi-assets mode: one unit in USD. Every isolated position is
-    a unit of its own, below the one its margin returns to.
+    Single-asset mode, and COIN-M: a unit per margin asset. Multi-assets mode: one unit in USD. Every isolated
+    position is a unit of its own, below the one its margin returns to.
     """
     findings: list[Finding] = []
     mode = raw.mode or context.mode
@@ -129,6 +138,7 @@ def parse_snapshot(raw: RawPicture, context: SnapshotContext) -> AccountSnapshot
         assets=asset_rows.keys(),
         markets=context.markets,
         settings=raw.settings,
+        kind=ContractKind.INVERSE if mode.label == COIN_MARGINED else ContractKind.LINEAR,
     )
     holdings = read_holdings(raw.risk, raw.account_positions, around, findings)
     pools = (

@@ -14,6 +14,8 @@ from brokers.orders import TransferReport, Verdict
 from brokers.profile import Request
 
 FUNDING_TO_USDM = "FUNDING_UMFUTURE"
+FUNDING_TO_COINM = "FUNDING_CMFUTURE"
+SPOT_TO_PORTFOLIO = "MAIN_PORTFOLIO_MARGIN"
 
 PAGE_SIZE = 100
 PAGES = 20

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from brokers.models import MarginMode, PositionMode, Side
+from brokers.models import ContractKind, MarginMode, PositionMode, Side
+from brokers.sandbox.catalogue import ASSETS
+from brokers.sandbox.instrument import Instrument
 from brokers.sandbox.spec import AccountSpec, MarginPool, OpeningPosition, OpeningWallet, Permissions
 from brokers.sandbox.venues import VENUES, SandboxVenue
 
@@ -21,6 +23,8 @@ AwEHoUQDQgAEQfQ7X2BS7hqHCdwPXdr3KQ/6KvLnRJFIH4JKF1yDVZMRnMFdoNWg
 """Coinbase's are private keys; this one opens nothing."""
 
 BTC, ETH = "BTC-USDT", "ETH-USDT"
+BTC, ETH = "BTC-USDT", "ETH-USDT"
+PRICES = {asset.name: asset.usd_price for asset in ASSETS}
 
 
 def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None) -> OpeningPosition:
@@ -29,7 +33,7 @@ def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None
 
 ONE_WAY = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10"))
 HEDGED = (_held(BTC, Side.LONG, "0.5"), _held(BTC, Side.SHORT, "0.2"), _held(ETH, Side.SHORT, "10"))
-DOLLARS = (_held(BTC, Side.LONG, "30000"), _held(ETH, Side.SHORT, "30000"))
+BOTH_KINDS = (*ONE_WAY, _held("SOL-USD", Side.LONG, "100"))
 MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.ISOLATED))
 
 
@@ -51,7 +55,7 @@ class Case:
     hedge: bool = False
     margin_mode: MarginMode = MarginMode.CROSS
     wallets: Mapping[str, str] = field(default_factory=dict)
-    """Currency -> balance; by default 20,000 of what the venue's contracts settle in."""
+    """Currency -> balance; by default 20,000 dollars' worth of all that its positions settle in."""
     inverse: bool = False
     """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
     carries_ids: bool = True
@@ -82,11 +86,24 @@ class Case:
         pair = self.venue.pair_of(name)
         return f"{pair}T" if self.inverse and pair.endswith("-USD") else pair
 
+    def sized(self, pair: str, coins: Decimal) -> Decimal:
+        """Return so many coins in the engine's units: of an inverse contract, dollars at the opening."""
+        contract = self._contract(pair)
+        return coins if contract.kind is ContractKind.LINEAR else coins * PRICES[contract.base]
+
+    def _contract(self, pair: str) -> Instrument:
+        name = self.listed(pair)
+        return next(one for one in self.venue.instruments if one.name == name)
+
     def account(self) -> AccountSpec:
         """Return the account as the engine has it."""
         currency = self.venue.currency
-        wallets = self.wallets or {currency: "20000"}
-        positions = tuple(replace(held, symbol=self.listed(held.symbol)) for held in self.positions)
+        settles = {self._contract(held.symbol).settle for held in self.positions}
+        wallets = self.wallets or {name: Decimal(20_000) / PRICES.get(name, 1) for name in settles}
+        positions = tuple(
+            replace(held, symbol=self.listed(held.symbol), quantity=self.sized(held.symbol, held.quantity))
+            for held in self.positions
+        )
         return AccountSpec(
             name="desk",
             api_key=KEY,
@@ -114,6 +131,13 @@ CASES = {
     "binance-single-asset": Case(broker="binance", mode="single_asset"),
     "binance-single-asset-isolated": Case(broker="binance", mode="single_asset", positions=MIXED),
     "binance-multi-assets-hedge": Case(broker="binance", mode="multi_assets", positions=HEDGED, hedge=True),
+    "binance-coinm": Case(broker="binancecoinm", mode="coin_margined"),
+    "binance-coinm-isolated": Case(broker="binancecoinm", mode="coin_margined", positions=MIXED),
+    "binance-coinm-hedge": Case(broker="binancecoinm", mode="coin_margined", positions=HEDGED, hedge=True),
+    "binance-portfolio": Case(broker="binancepm", mode="portfolio_margin", positions=BOTH_KINDS),
+    "binance-portfolio-hedge": Case(
+        broker="binancepm", mode="portfolio_margin", positions=HEDGED, hedge=True
+    ),
     "bybit-cross": Case(broker="bybit", mode="cross"),
     "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
     "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),
@@ -126,7 +150,6 @@ CASES = {
     "kraken-futures-inverse": Case(
         broker="krakenfutures",
         mode="single_collateral",
-        positions=DOLLARS,
         wallets={"BTC": "0.3", "ETH": "6"},
         inverse=True,
     ),

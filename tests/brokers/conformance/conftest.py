@@ -33,7 +33,7 @@ from brokers.sandbox.orders import Order, OrderSpec, OrderType, TimeInForce, Tri
 from brokers.sandbox.scenarios import calm
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.spec import SandboxSpec
-from tests.brokers.conformance.cases import BTC, CASES, KEY, PASSWORD, Case
+from tests.brokers.conformance.cases import BTC, CASES, KEY, PASSWORD, PRICES, Case
 
 AHEAD_MS = 7_000
 """How far the sandbox's clock is ahead of ours: nothing works unless it is measured."""
@@ -106,16 +106,20 @@ class Station:
         wrong = [] if held == self.exposure().keys() else [f"positions are {sorted(held)}"]
         if all(unit.kind is UnitKind.ISOLATED_POSITION for unit in snapshot.units):
             wrong.append("no unit for the wallet")
-        rows = [(str(unit.key), unit, self._truth_of_unit(snapshot, unit)) for unit in snapshot.units]
+        rows = [
+            (str(unit.key), unit, unit.currency, self._truth_of_unit(snapshot, unit))
+            for unit in snapshot.units
+        ]
         rows += [
-            (f"{p.symbol} {p.side}", p, self._truth_of_position(p))
+            (f"{p.symbol} {p.side}", p, p.settle, self._truth_of_position(p))
             for p in snapshot.positions
             if (self.pair(p.symbol), p.side) in self.exposure()
         ]
-        for name, row, truth in rows:
+        for name, row, currency, truth in rows:
+            dollar = Decimal(1) / PRICES.get(currency, Decimal(1))
             for figure, true in truth.items():
                 seen = getattr(row, figure)
-                if seen is None or abs(seen - true) > ROUNDING * max(abs(true), Decimal(1)):
+                if seen is None or abs(seen - true) > ROUNDING * max(abs(true), dollar):
                     wrong.append(f"{name}: {figure} is {seen}, not {true}")
         return wrong
 
@@ -274,7 +278,7 @@ class Station:
             OrderSpec(
                 symbol=self.listed(pair),
                 side=side,
-                quantity=Decimal(quantity) * (Decimal(price or trigger or "0") if self.case.inverse else 1),
+                quantity=self.case.sized(pair, Decimal(quantity)),
                 type=OrderType.MARKET if price is None else OrderType.LIMIT,
                 time_in_force=TimeInForce.GTC,
                 price=None if price is None else Decimal(price),

@@ -19,6 +19,8 @@ Station = Any  # the fixture's type lives in conftest
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 ONE_EACH = [
     "binance-single-asset",
+    "binance-coinm",
+    "binance-portfolio",
     "bybit-cross",
     "okx-futures",
     "kraken-futures",
@@ -140,4 +142,6 @@ async def test_somebody_elses_trade_shows_in_the_next_snapshot(station: Station)
     await station.told(station.snapshot())
     snapshot = await station.snapshot()
     held = {(station.pair(p.symbol), p.side) for p in snapshot.positions}
-    assert held == {(BTC, Side.SHORT), (ETH, Side.LONG)} == set(station.exposure())
+    turned = {Side.LONG: Side.SHORT, Side.SHORT: Side.LONG}
+    before = station.case.positions
+    assert held == {(one.symbol, turned[one.side]) for one in before} == set(station.exposure())

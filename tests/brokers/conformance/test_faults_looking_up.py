@@ -20,6 +20,8 @@ Station = Any  # the fixture's type lives in conftest
 BTC = "BTC-USDT"
 ONE_EACH = [
     "binance-single-asset",
+    "binance-coinm",
+    "binance-portfolio",
     "bybit-cross",
     "okx-futures",
     "kraken-futures",
@@ -142,7 +144,8 @@ async def test_no_answer_escapes_the_damage_that_it_is_tested_with(
 
     def watched(kind: str, path: str, payload: object) -> object:
         answer = deform(kind, path, payload)
-        asked.add(path)
+        if payload != []:  # nothing there to damage
+            asked.add(path)
         if answer != payload:
             spoilt.add(path)
         return answer

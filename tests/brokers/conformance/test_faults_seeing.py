@@ -13,6 +13,8 @@ pytestmark = pytest.mark.wire
 Station = Any  # the fixture's type lives in conftest
 ONE_EACH = [
     "binance-single-asset",
+    "binance-coinm",
+    "binance-portfolio",
     "bybit-cross",
     "okx-futures",
     "kraken-futures",
@@ -23,6 +25,8 @@ HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultK
 HARMLESS = {FaultKind.SLOW, FaultKind.CLOCK_SKEW}
 PARTS = {
     "binance": ["/fapi/v3/account", "/fapi/v3/positionRisk", "/fapi/v1/premiumIndex", "/"],
+    "binancecoinm": ["/dapi/v1/account", "/dapi/v1/positionRisk", "/dapi/v1/premiumIndex", "/"],
+    "binancepm": ["/papi/v1/account", "/papi/v1/um/positionRisk", "/papi/v1/um/account", "/"],
     "bybit": ["/v5/account/wallet-balance", "/v5/position/list", "/"],
     "coinbase": [
         "/api/v3/brokerage/cfm/balance_summary",

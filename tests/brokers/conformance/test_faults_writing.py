@@ -30,7 +30,16 @@ ANSWERED = {
 
 ONE_EACH = pytest.mark.parametrize(
     "case",
-    ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures", "cryptocom", "coinbase-futures"],
+    [
+        "binance-single-asset",
+        "binance-coinm",
+        "binance-portfolio",
+        "bybit-cross",
+        "okx-futures",
+        "kraken-futures",
+        "cryptocom",
+        "coinbase-futures",
+    ],
     indirect=True,
 )
 TROUBLES = pytest.mark.parametrize(

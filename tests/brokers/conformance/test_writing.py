@@ -23,6 +23,11 @@ GUARDED = [
     "binance-single-asset",
     "binance-single-asset-isolated",
     "binance-multi-assets-hedge",
+    "binance-coinm",
+    "binance-coinm-isolated",
+    "binance-coinm-hedge",
+    "binance-portfolio",
+    "binance-portfolio-hedge",
     "bybit-cross",
     "bybit-cross-hedge",
     "bybit-isolated",
@@ -311,6 +316,9 @@ async def test_leverage_is_set_and_setting_it_again_is_no_error(station: Station
         await refuses_unasked(station, station.broker.set_leverage(station.symbol(BTC), Decimal(7)))
         return
     symbol = station.symbol("SOL-USDT")
+    if not station.broker.capabilities.set_leverage:
+        await refuses_unasked(station, station.broker.set_leverage(symbol, Decimal(7)))
+        return
     await station.broker.set_leverage(symbol, Decimal(7))
     leg = Side.LONG if station.case.hedge else None
     assert station.engine.leverage(station.account, station.listed("SOL-USDT"), leg) == 7
@@ -321,27 +329,26 @@ async def test_leverage_is_set_and_setting_it_again_is_no_error(station: Station
 async def test_collateral_moves_in_once_and_is_found_again(station: Station) -> None:
     since = station.broker.venue_now()
     amount, client_id = Decimal("1234.5"), "0" * 31 + "a"
+    currency = station.case.venue.currency
     if not station.broker.capabilities.transfer_in:
-        await refuses_unasked(station, station.broker.transfer_in("USDT", amount, client_id))
-        await refuses_unasked(station, station.broker.find_transfer(client_id, "USDT", amount, since))
+        await refuses_unasked(station, station.broker.transfer_in(currency, amount, client_id))
+        await refuses_unasked(station, station.broker.find_transfer(client_id, currency, amount, since))
         return
-    before = station.engine.figures(station.account).coin("USDT").wallet_balance
-    report = await station.broker.transfer_in("USDT", amount, client_id)
+    before = station.engine.figures(station.account).coin(currency).wallet_balance
+    report = await station.broker.transfer_in(currency, amount, client_id)
     assert report.verdict is Verdict.ACCEPTED, report
     assert report.transfer_id
-    assert station.engine.funding_balance(station.account, "USDT") == Decimal(5000) - amount
-    assert station.engine.figures(station.account).coin("USDT").wallet_balance == before + amount
-    found = await station.broker.find_transfer(client_id, "USDT", amount, since - timedelta(seconds=1))
+    assert station.engine.funding_balance(station.account, currency) == Decimal(5000) - amount
+    assert station.engine.figures(station.account).coin(currency).wallet_balance == before + amount
+    found = await station.broker.find_transfer(client_id, currency, amount, since - timedelta(seconds=1))
     assert found is not None
     assert (found.verdict, found.amount) == (Verdict.ACCEPTED, amount)
-    assert await station.broker.find_transfer("0" * 31 + "b", "USDT", Decimal(1), since) is None
+    assert await station.broker.find_transfer("0" * 31 + "b", currency, Decimal(1), since) is None
 
 
 async def test_a_transfer_without_funds_moves_nothing(station: Station) -> None:
     if not station.broker.capabilities.transfer_in:
-        with pytest.raises(NotSupported):
-            await station.broker.find_transfer("0" * 32, "USDT", Decimal(1), station.broker.venue_now())
         return
-    report = await station.broker.transfer_in("USDT", Decimal(50_000), "0" * 31 + "c")
+    report = await station.broker.transfer_in(station.case.venue.currency, Decimal(50_000), "0" * 31 + "c")
     assert report.verdict in {Verdict.REJECTED, Verdict.UNKNOWN}
-    assert station.engine.funding_balance(station.account, "USDT") == Decimal(5000)
+    assert station.engine.funding_balance(station.account, station.case.venue.currency) == Decimal(5000)

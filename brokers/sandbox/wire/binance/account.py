@@ -12,7 +12,7 @@ from brokers.sandbox.instrument import Instrument
 from brokers.sandbox.orders import Order, OrderStatus
 from brokers.sandbox.spec import MarginPool
 from brokers.sandbox.wire.base import Wire, WireAnswer, WireRequest
-from brokers.sandbox.wire.binance.listing import Listing, bare, money, on_grid, position_side
+from brokers.sandbox.wire.binance.listing import Listing, bare, money, position_side, size
 from brokers.sandbox.wire.binance.parameters import Parameters
 
 TOTALS_ASSET = "USDT"
@@ -51,10 +51,7 @@ class AccountDesk:
         """Answer `GET /fapi/v3/account`."""
         del request
         figures = self._engine.figures(account)
-        assets = [self._asset_row(coin) for coin in figures.coins]
-        held = {coin.currency for coin in figures.coins}
-        settled = {self._listing.instrument(symbol).settle for symbol in self._listing.symbols}
-        assets += [_empty_asset(asset) for asset in sorted(settled - held)]
+        assets = self._assets(figures)
         return WireAnswer(
             payload={
                 **self._totals(figures, assets),
@@ -150,6 +147,13 @@ class AccountDesk:
         symbol = Parameters(request).text("symbol")
         return self._listing.symbols if symbol is None else (symbol,)
 
+    def _assets(self, figures: AccountFigures) -> list[dict[str, Any]]:
+        """Return a row for every asset that is held or that contracts settle in."""
+        held = {coin.currency for coin in figures.coins}
+        settled = {self._listing.instrument(symbol).settle for symbol in self._listing.symbols}
+        rows = [self._asset_row(coin) for coin in figures.coins]
+        return rows + [_empty_asset(asset) for asset in sorted(settled - held)]
+
     def _asset_row(self, coin: CoinFigures) -> dict[str, Any]:
         amounts = (
             coin.wallet_balance,
@@ -226,7 +230,7 @@ class AccountDesk:
         return {
             "symbol": symbol,
             "positionSide": position_side(position.position_side),
-            "positionAmt": on_grid(position.signed_quantity, one.lot_step),
+            "positionAmt": size(position.signed_quantity, one),
             "entryPrice": bare(position.entry_price.quantize(Decimal("1e-8"))),
             "breakEvenPrice": bare(position.entry_price.quantize(Decimal("1e-8"))),
             "markPrice": money(position.mark_price),
@@ -273,7 +277,7 @@ class AccountDesk:
         return {
             "symbol": symbol,
             "positionSide": position_side(first.spec.position_side),
-            "positionAmt": on_grid(ZERO, one.lot_step),
+            "positionAmt": size(ZERO, one),
             "entryPrice": "0.0",
             "breakEvenPrice": "0.0",
             "markPrice": money(self._engine.ticker(one.name).mark),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 from brokers.models import OrderSide
 from brokers.sandbox.orders import (
@@ -17,7 +18,7 @@ from brokers.sandbox.orders import (
 )
 from brokers.sandbox.wire.base import Wire, WireAnswer, WireRequest
 from brokers.sandbox.wire.binance.account import margin_mode_of
-from brokers.sandbox.wire.binance.listing import Listing
+from brokers.sandbox.wire.binance.listing import Listing, quantity_of
 from brokers.sandbox.wire.binance.order_rows import TIMES_IN_FORCE, OrderRows
 from brokers.sandbox.wire.binance.orders import ORDER_SIDES, leg_of
 from brokers.sandbox.wire.binance.pace import Pace
@@ -39,7 +40,10 @@ WATCHED = MappingProxyType({"MARK_PRICE": TriggerKind.MARK, "CONTRACT_PRICE": Tr
 
 
 class AlgoDesk:
-    """Answer what waits for a trigger."""
+    """Answer what waits for a trigger; the fields name an order in a request."""
+
+    id_field: ClassVar[str] = "algoId"
+    client_id_field: ClassVar[str] = "clientAlgoId"
 
     def __init__(self, wire: Wire, listing: Listing, rows: OrderRows, pace: Pace) -> None:
         self._wire = wire
@@ -49,7 +53,7 @@ class AlgoDesk:
         self._pace = pace
 
     def place(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `POST /fapi/v1/algoOrder`."""
+        """Answer `POST .../algoOrder`."""
         headers = self._pace.count(account, request.now_ms)
         asked = Parameters(request)
         if asked.required("algoType") != "CONDITIONAL":
@@ -70,7 +74,7 @@ class AlgoDesk:
         spec = OrderSpec(
             symbol=instrument.name,
             side=side,
-            quantity=asked.number("quantity"),
+            quantity=quantity_of(asked.number("quantity"), instrument),
             type=kind,
             time_in_force=TIMES_IN_FORCE.get(tif, TimeInForce.GTC),
             price=asked.number("price") if kind is OrderType.LIMIT else None,
@@ -93,22 +97,30 @@ class AlgoDesk:
         return WireAnswer(payload=self._rows.algo(order), headers=headers)
 
     def find(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `GET /fapi/v1/algoOrder`."""
+        """Answer `GET .../algoOrder`."""
         order = self._found(request, account)
         if order is None:
             raise refuse(-2013)
         return WireAnswer(payload=self._rows.algo(order))
 
     def open(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `GET /fapi/v1/openAlgoOrders`, with or without a symbol."""
-        return WireAnswer(payload=[self._rows.algo(order) for order in self._waiting(request, account)])
+        """Answer `GET .../openAlgoOrders`, with or without a symbol."""
+        return WireAnswer(payload=[self.row(order) for order in self._waiting(request, account)])
 
-    def cancel(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `DELETE /fapi/v1/algoOrder`."""
+    def row(self, order: Order) -> dict[str, Any]:
+        """Return a waiting order as its book shows it."""
+        return self._rows.algo(order)
+
+    def cancelled(self, request: WireRequest, account: str) -> Order:
+        """Cancel the waiting order that a request names, and return it."""
         order = self._found(request, account)
         if order is None or order.status is not OrderStatus.UNTRIGGERED:
             raise refuse(-2011)
-        self._engine.cancel(account, order_id=order.order_id)
+        return self._engine.cancel(account, order_id=order.order_id)
+
+    def cancel(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `DELETE .../algoOrder`."""
+        order = self.cancelled(request, account)
         return WireAnswer(
             payload={
                 "algoId": int(order.order_id),
@@ -119,7 +131,7 @@ class AlgoDesk:
         )
 
     def cancel_all(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `DELETE /fapi/v1/algoOpenOrders`: of one symbol."""
+        """Answer `DELETE .../algoOpenOrders`: of one symbol."""
         Parameters(request).required("symbol")
         for order in self._waiting(request, account):
             self._engine.cancel(account, order_id=order.order_id)
@@ -128,7 +140,7 @@ class AlgoDesk:
 
     def _found(self, request: WireRequest, account: str) -> Order | None:
         asked = Parameters(request)
-        order_id, client_id = asked.text("algoId"), asked.text("clientAlgoId")
+        order_id, client_id = asked.text(self.id_field), asked.text(self.client_id_field)
         if order_id is None and client_id is None:
             raise refuse(-1102, "Param 'algoid' or 'clientalgoid' must be sent, but both were empty/null!")
         order = self._engine.find_order(account, order_id=order_id, client_id=client_id)

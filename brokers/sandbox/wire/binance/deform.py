@@ -9,20 +9,50 @@ from brokers.numbers import ZERO
 from brokers.sandbox.wire.binance.listing import money
 from brokers.sandbox.wire.vitals import Vital
 
-ACCOUNT, RISK = "/fapi/v3/account", "/fapi/v3/positionRisk"
+ACCOUNTS = frozenset({"/fapi/v3/account", "/dapi/v1/account", "/papi/v1/um/account", "/papi/v1/cm/account"})
+RISKS = frozenset(
+    {
+        "/fapi/v3/positionRisk",
+        "/dapi/v1/positionRisk",
+        "/papi/v1/um/positionRisk",
+        "/papi/v1/cm/positionRisk",
+    }
+)
+PORTFOLIO = "/papi/v1/account"
+
+_BOOKS = {
+    "time": Vital(damaged=("serverTime",), missing=("serverTime",)),
+    "exchangeInfo": Vital(
+        at=("symbols", "filters"), damaged=("tickSize", "stepSize"), missing=("tickSize", "stepSize")
+    ),
+    "premiumIndex": Vital(damaged=("markPrice",), missing=("markPrice",)),
+    "openOrders": Vital(damaged=("origQty",), missing=("executedQty", "reduceOnly")),
+    "openAlgoOrders": Vital(damaged=("quantity",), missing=("reduceOnly",)),
+    "order": Vital(damaged=("executedQty",), missing=("clientOrderId",)),
+}
+"""What both futures hosts answer alike."""
 
 VITALS: Mapping[str, Vital] = MappingProxyType(
     {
-        RISK: Vital(damaged=("maintMargin",), missing=("markPrice",)),
-        "/fapi/v1/time": Vital(damaged=("serverTime",), missing=("serverTime",)),
-        "/fapi/v1/exchangeInfo": Vital(
-            at=("symbols", "filters"), damaged=("tickSize", "stepSize"), missing=("tickSize", "stepSize")
-        ),
-        "/fapi/v1/premiumIndex": Vital(damaged=("markPrice",), missing=("markPrice",)),
+        **{f"/fapi/v1/{path}": vital for path, vital in _BOOKS.items()},
+        **{f"/dapi/v1/{path}": vital for path, vital in _BOOKS.items()},
+        "/fapi/v3/positionRisk": Vital(damaged=("maintMargin",), missing=("markPrice",)),
+        "/dapi/v1/positionRisk": Vital(damaged=("notionalValue",), missing=("markPrice",)),
+        "/dapi/v1/positionSide/dual": Vital(damaged=("dualSidePosition",), missing=("dualSidePosition",)),
+        "/papi/v1/um/positionRisk": Vital(damaged=("notional",), missing=("markPrice",)),
+        "/papi/v1/cm/positionRisk": Vital(damaged=("notionalValue",), missing=("markPrice",)),
+        "/papi/v1/um/account": Vital(at=("positions",), damaged=("maintMargin",), missing=("maintMargin",)),
+        "/papi/v1/cm/account": Vital(at=("positions",), damaged=("maintMargin",), missing=("maintMargin",)),
+        PORTFOLIO: Vital(damaged=("accountMaintMargin", "uniMMR"), missing=("accountEquity",)),
+        "/papi/v1/balance": Vital(damaged=("crossMarginBorrowed",), missing=()),
+        **{f"/papi/v1/{side}/openOrders": _BOOKS["openOrders"] for side in ("um", "cm")},
+        **{f"/papi/v1/{side}/order": _BOOKS["order"] for side in ("um", "cm")},
+        **{
+            f"/papi/v1/{side}/conditional/openOrders": Vital(damaged=("origQty",), missing=("reduceOnly",))
+            for side in ("um", "cm")
+        },
+        "/sapi/v3/asset/getUserAsset": Vital(damaged=("free",), missing=("free",)),
         "/fapi/v1/accountConfig": Vital(damaged=("multiAssetsMargin",), missing=("multiAssetsMargin",)),
-        "/fapi/v1/openOrders": Vital(damaged=("origQty",), missing=("executedQty", "reduceOnly")),
-        "/fapi/v1/openAlgoOrders": Vital(damaged=("quantity",), missing=("reduceOnly",)),
-        "/fapi/v1/order": Vital(damaged=("executedQty",), missing=("clientOrderId",)),
         "/sapi/v1/account/apiRestrictions": Vital(
             damaged=("enableWithdrawals",), missing=("enableWithdrawals",)
         ),
@@ -49,29 +79,30 @@ def deform(kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSO
 
 
 def _empty_positions(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-    if path == RISK:
+    if path in RISKS:
         return []
-    return {**payload, "positions": []} if path == ACCOUNT else payload
+    return {**payload, "positions": []} if path in ACCOUNTS else payload
 
 
 def _zero_equity(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-    if path == ACCOUNT:
+    if path == PORTFOLIO:
+        payload.update(accountEquity=money(ZERO), actualEquity=money(ZERO))
+    if path in ACCOUNTS:
         for row in (payload, *payload["assets"]):
             row.update({name: money(ZERO) for name in EQUITY if name in row})
     return payload
 
 
 def _nan(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-    if path == ACCOUNT:
-        payload["totalMaintMargin"] = "NaN"
-        for row in payload["assets"]:
-            row["maintMargin"] = "NaN"
+    if path in ACCOUNTS:
+        for row in (payload, *payload["assets"]):
+            row.update({name: "NaN" for name in ("totalMaintMargin", "maintMargin") if name in row})
     return payload
 
 
 def _missing_field(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-    if path == ACCOUNT:
-        del payload["totalMarginBalance"]
+    if path in ACCOUNTS:
+        payload.pop("totalMarginBalance", None)
         for row in payload["assets"]:
             del row["marginBalance"]
     return payload

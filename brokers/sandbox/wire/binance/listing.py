@@ -1,4 +1,4 @@
-"""The engine's linear contracts under Binance's names, and numbers as Binance writes them."""
+"""The engine's contracts under Binance's names, and numbers as Binance writes them."""
 
 from decimal import Decimal
 
@@ -12,11 +12,15 @@ EIGHT_PLACES = Decimal("0.00000001")
 
 
 class Listing:
-    """Which contracts the USD-M wire lists: the linear ones, as base and quote written together."""
+    """Which contracts a wire lists: those of one kind, as base and quote written together.
 
-    def __init__(self, engine: Engine) -> None:
-        linear = [one for one in engine.instruments if one.kind is ContractKind.LINEAR]
-        self._by_symbol = {one.base + one.quote: one for one in linear}
+    Inverse ones are counted in contracts, and their symbols say that they are perpetual.
+    """
+
+    def __init__(self, engine: Engine, kind: ContractKind = ContractKind.LINEAR) -> None:
+        suffix = "_PERP" if kind is ContractKind.INVERSE else ""
+        listed = [one for one in engine.instruments if one.kind is kind]
+        self._by_symbol = {one.base + one.quote + suffix: one for one in listed}
         self._symbols = {one.name: symbol for symbol, one in self._by_symbol.items()}
 
     @property
@@ -44,6 +48,16 @@ def money(amount: Decimal) -> str:
 def on_grid(value: Decimal, step: Decimal) -> str:
     """Write a price or a quantity with the places of its step."""
     return format(value.quantize(step.normalize()), "f")
+
+
+def size(quantity: Decimal, one: Instrument) -> str:
+    """Write a quantity of engine units in the venue's: base coin, or contracts."""
+    return on_grid(one.to_contracts(quantity), one.to_contracts(one.lot_step))
+
+
+def quantity_of(stated: Decimal | None, one: Instrument) -> Decimal | None:
+    """Return a quantity of the venue's in engine units."""
+    return None if stated is None else one.from_contracts(stated)
 
 
 def bare(value: Decimal) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.instrument import Instrument
 from brokers.sandbox.wire.base import Wire, WireAnswer, WireRequest
-from brokers.sandbox.wire.binance.listing import Listing, bare, money, on_grid
+from brokers.sandbox.wire.binance.listing import Listing, bare, money, on_grid, size
 from brokers.sandbox.wire.binance.parameters import Parameters
 
 NEVER_DELIVERED_MS = 4_133_404_800_000
@@ -19,8 +19,9 @@ DEFAULT_DEPTH = 500
 class MarketDesk:
     """Answer what needs no key."""
 
-    def __init__(self, wire: Wire, listing: Listing) -> None:
+    def __init__(self, wire: Wire, listing: Listing, *, coin: bool = False) -> None:
         self._wire = wire
+        self._coin = coin
         self._engine: Engine = wire.engine
         self._listing = listing
 
@@ -42,7 +43,7 @@ class MarketDesk:
             payload={
                 "timezone": "UTC",
                 "serverTime": request.now_ms,
-                "futuresType": "U_MARGINED",
+                **({} if self._coin else {"futuresType": "U_MARGINED"}),
                 "rateLimits": [
                     _limit("REQUEST_WEIGHT", "MINUTE", 1, 2400),
                     _limit("ORDERS", "MINUTE", 1, 1200),
@@ -79,14 +80,16 @@ class MarketDesk:
         book = self._engine.depth(instrument.name, levels)
         now = self._wire.stamp(book.ms)
         sides = {
-            name: [[_price(price, instrument), _size(size, instrument)] for price, size in side]
+            name: [[_price(price, instrument), size(quantity, instrument)] for price, quantity in side]
             for name, side in (("bids", book.bids), ("asks", book.asks))
         }
         return WireAnswer(payload={"lastUpdateId": now, "E": now, "T": now, **sides})
 
     def _each(self, request: WireRequest, row: Callable[[str], dict[str, Any]]) -> WireAnswer:
-        """Answer for one symbol with an object, for all with a list."""
+        """Answer for one symbol with an object, for all with a list; COIN-M has a list for one, too."""
         symbol = Parameters(request).text("symbol")
+        if symbol is not None and self._coin:
+            return WireAnswer(payload=[row(symbol)])
         if symbol is not None:
             return WireAnswer(payload=row(symbol))
         return WireAnswer(payload=[row(one) for one in self._listing.symbols])
@@ -111,9 +114,9 @@ class MarketDesk:
         return {
             "symbol": symbol,
             "bidPrice": _price(bid, instrument),
-            "bidQty": _size(bid_size, instrument),
+            "bidQty": size(bid_size, instrument),
             "askPrice": _price(ask, instrument),
-            "askQty": _size(ask_size, instrument),
+            "askQty": size(ask_size, instrument),
             "time": self._wire.stamp(book.ms),
             "lastUpdateId": self._wire.stamp(book.ms),
         }
@@ -127,23 +130,28 @@ class MarketDesk:
             "time": self._wire.stamp(ticker.ms),
         }
 
+    def _status(self, one: Instrument, word: str) -> dict[str, Any]:
+        if not self._coin:
+            return {"status": word}
+        return {"contractStatus": word, "contractSize": int(one.contract_size)}
+
     def _rules(self, symbol: str) -> dict[str, Any]:
         one = self._listing.instrument(symbol)
         halted = one.name in self._engine.controls.halted
         return {
             "symbol": symbol,
-            "pair": symbol,
+            "pair": one.base + one.quote,
             "contractType": "PERPETUAL",
             "deliveryDate": NEVER_DELIVERED_MS,
             "onboardDate": ONBOARDED_MS,
-            "status": "PENDING_TRADING" if halted else "TRADING",
+            **self._status(one, "PENDING_TRADING" if halted else "TRADING"),
             "maintMarginPercent": "2.5000",
             "requiredMarginPercent": "5.0000",
             "baseAsset": one.base,
             "quoteAsset": one.quote,
             "marginAsset": one.settle,
             "pricePrecision": _places(one.price_step),
-            "quantityPrecision": _places(one.lot_step),
+            "quantityPrecision": _places(one.to_contracts(one.lot_step)),
             "baseAssetPrecision": 8,
             "quotePrecision": 8,
             "underlyingType": "COIN",
@@ -158,8 +166,12 @@ class MarketDesk:
 
 
 def _filters(one: Instrument) -> list[dict[str, Any]]:
-    largest = one.max_limit_quantity or Decimal(1_000_000)
-    lot = {"stepSize": bare(one.lot_step), "minQty": bare(one.min_quantity)}
+    largest = one.to_contracts(one.max_limit_quantity or one.from_contracts(Decimal(1_000_000)))
+    at_market = largest if one.max_market_quantity is None else one.to_contracts(one.max_market_quantity)
+    lot = {
+        "stepSize": bare(one.to_contracts(one.lot_step)),
+        "minQty": bare(one.to_contracts(one.min_quantity)),
+    }
     rules: list[dict[str, Any]] = [
         {
             "filterType": "PRICE_FILTER",
@@ -168,7 +180,7 @@ def _filters(one: Instrument) -> list[dict[str, Any]]:
             "tickSize": bare(one.price_step),
         },
         {"filterType": "LOT_SIZE", "maxQty": bare(largest), **lot},
-        {"filterType": "MARKET_LOT_SIZE", "maxQty": bare(one.max_market_quantity or largest), **lot},
+        {"filterType": "MARKET_LOT_SIZE", "maxQty": bare(at_market), **lot},
         {"filterType": "MAX_NUM_ORDERS", "limit": 200},
     ]
     if one.min_notional is not None:
@@ -190,7 +202,3 @@ def _places(step: Decimal) -> int:
 
 def _price(price: Decimal, one: Instrument) -> str:
     return on_grid(price, one.price_step)
-
-
-def _size(size: Decimal, one: Instrument) -> str:
-    return on_grid(size, one.lot_step)

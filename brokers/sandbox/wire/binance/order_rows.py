@@ -16,7 +16,7 @@ from brokers.sandbox.orders import (
     TriggerKind,
 )
 from brokers.sandbox.wire.base import Wire
-from brokers.sandbox.wire.binance.listing import Listing, on_grid, position_side
+from brokers.sandbox.wire.binance.listing import Listing, on_grid, position_side, size
 
 TIMES_IN_FORCE = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "GTX": TimeInForce.POST_ONLY}
 TIF_WORDS = {value: word for word, value in TIMES_IN_FORCE.items()}
@@ -40,9 +40,9 @@ class OrderRows:
             "avgPrice": on_grid(average, places),
             "clientOrderId": order.client_id or "",
             "cumQuote": on_grid(average * order.filled, one.price_step * one.lot_step),
-            "executedQty": on_grid(order.filled, one.lot_step),
+            "executedQty": size(order.filled, one),
             "orderId": int(order.order_id),
-            "origQty": on_grid(_asked(order), one.lot_step),
+            "origQty": size(_asked(order), one),
             "origType": kind,
             "price": "0" if order.spec.price is None else on_grid(order.spec.price, one.price_step),
             "side": order.side.upper(),
@@ -61,7 +61,7 @@ class OrderRows:
         """Return an order as `POST` with `newOrderRespType=ACK` answers: taken, and nothing more said."""
         row = self.active(order)
         one = self._listing.instrument(row["symbol"])
-        nothing = {"avgPrice": "0.00", "cumQuote": "0", "executedQty": on_grid(ZERO, one.lot_step)}
+        nothing = {"avgPrice": "0.00", "cumQuote": "0", "executedQty": size(ZERO, one)}
         return {**row, **nothing, "status": "NEW"}
 
     def algo(self, order: Order) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class OrderRows:
             "symbol": symbol,
             "side": order.side.upper(),
             "timeInForce": TIF_WORDS[order.spec.time_in_force],
-            "quantity": on_grid(order.spec.quantity or ZERO, one.lot_step),
+            "quantity": size(order.spec.quantity or ZERO, one),
             "algoStatus": _algo_status(order),
             "actualOrderId": order.order_id if order.triggered else "",
             "actualPrice": "0.00000" if order.average_price is None else _price(order, one),

@@ -1,7 +1,7 @@
 """Order endpoints of the matching engine: place, look up, list, cancel."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -9,7 +9,7 @@ from brokers.models import OrderSide, PositionMode, Side
 from brokers.sandbox.orders import Order, OrderSpec, OrderStatus, OrderType, Rejection, TimeInForce
 from brokers.sandbox.wire.base import Wire, WireAnswer, WireRequest
 from brokers.sandbox.wire.binance.account import margin_mode_of
-from brokers.sandbox.wire.binance.listing import Listing
+from brokers.sandbox.wire.binance.listing import Listing, quantity_of
 from brokers.sandbox.wire.binance.order_rows import TIMES_IN_FORCE, OrderRows
 from brokers.sandbox.wire.binance.pace import Pace
 from brokers.sandbox.wire.binance.parameters import Parameters
@@ -19,21 +19,31 @@ from brokers.sandbox.wire.binance.signature import window
 ORDER_SIDES = MappingProxyType({"BUY": OrderSide.BUY, "SELL": OrderSide.SELL})
 LEGS: Mapping[str, Side | None] = MappingProxyType({"BOTH": None, "LONG": Side.LONG, "SHORT": Side.SHORT})
 TYPES = MappingProxyType({"LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET})
+CLOSING = frozenset({(Side.LONG, OrderSide.SELL), (Side.SHORT, OrderSide.BUY)})
 MOST_AT_ONCE = 10
 
 
 class OrderDesk:
-    """Answer what is traded."""
+    """Answer what is traded. `may_open`: whether an account may do more than reduce now."""
 
-    def __init__(self, wire: Wire, listing: Listing, rows: OrderRows, pace: Pace) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        listing: Listing,
+        rows: OrderRows,
+        pace: Pace,
+        *,
+        may_open: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._wire = wire
+        self._may_open = may_open
         self._engine = wire.engine
         self._listing = listing
         self._rows = rows
         self._pace = pace
 
     def place(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `POST /fapi/v1/order`."""
+        """Answer `POST .../order`."""
         headers = self._pace.count(account, request.now_ms)
         asked = Parameters(request)
         instrument = self._listing.instrument(asked.required("symbol"))
@@ -43,7 +53,7 @@ class OrderDesk:
         spec = OrderSpec(
             symbol=instrument.name,
             side=asked.word("side", ORDER_SIDES, -1117),
-            quantity=asked.number("quantity"),
+            quantity=quantity_of(asked.number("quantity"), instrument),
             type=kind,
             time_in_force=asked.word("timeInForce", TIMES_IN_FORCE, -1115) if limited else TimeInForce.GTC,
             price=asked.number("price") if limited else None,
@@ -53,6 +63,9 @@ class OrderDesk:
             margin_mode=margin_mode_of(self._engine, account, instrument.name),
             deadline_ms=self._wire.engine_ms(sent_at + recv_window),
         )
+        closes = spec.reduce_only or (spec.position_side, spec.side) in CLOSING
+        if not closes and not self._may_open(account):
+            raise refuse(-4400)
         try:
             order = self._engine.place(account, spec)
         except Rejection as rejection:
@@ -62,28 +75,28 @@ class OrderDesk:
         return WireAnswer(payload=row, headers=headers)
 
     def find(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `GET /fapi/v1/order`."""
+        """Answer `GET .../order`."""
         return WireAnswer(payload=self._rows.active(self._found(request, account)))
 
     def find_open(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `GET /fapi/v1/openOrder`."""
+        """Answer `GET .../openOrder`."""
         order = self._found(request, account)
         if not order.is_open:
             raise refuse(-2013)
         return WireAnswer(payload=self._rows.active(order))
 
     def open(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `GET /fapi/v1/openOrders`, with or without a symbol."""
+        """Answer `GET .../openOrders`, with or without a symbol."""
         return WireAnswer(payload=[self._rows.active(order) for order in self._active(request, account)])
 
     def all(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `GET /fapi/v1/allOrders`: of one symbol, oldest first."""
+        """Answer `GET .../allOrders`: of one symbol, oldest first."""
         name = self._listing.instrument(Parameters(request).required("symbol")).name
         orders = [order for order in self._engine.orders(account, name) if not waits(order)]
         return WireAnswer(payload=[self._rows.active(order) for order in orders])
 
     def cancel(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `DELETE /fapi/v1/order`."""
+        """Answer `DELETE .../order`."""
         asked = Parameters(request)
         name = self._listing.instrument(asked.required("symbol")).name
         order_id, client_id = asked.text("orderId"), asked.text("origClientOrderId")
@@ -97,7 +110,7 @@ class OrderDesk:
         return WireAnswer(payload=row)
 
     def cancel_all(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `DELETE /fapi/v1/allOpenOrders`: of one symbol, without its algo orders."""
+        """Answer `DELETE .../allOpenOrders`: of one symbol, without its algo orders."""
         Parameters(request).required("symbol")
         for order in self._active(request, account):
             self._engine.cancel(account, order_id=order.order_id)
@@ -105,7 +118,7 @@ class OrderDesk:
         return WireAnswer(payload={"code": 200, "msg": message})
 
     def cancel_batch(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `DELETE /fapi/v1/batchOrders`: a row or an error per order, in the request's order."""
+        """Answer `DELETE .../batchOrders`: a row or an error per order, in the request's order."""
         asked = Parameters(request)
         name = self._listing.instrument(asked.required("symbol")).name
         ids, client_ids = (

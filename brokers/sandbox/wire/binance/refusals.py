@@ -56,6 +56,7 @@ MESSAGES = MappingProxyType(
         -4161: "Leverage reduction is not supported in Isolated Margin Mode with open positions.",
         -4164: "Order's notional must be no smaller than the minimum (unless you choose reduce only).",
         -4168: "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
+        -4400: "Futures Trading Quantitative Rules violated, only reduceOnly order is allowed.",
         -5000: "Path or method is invalid",
         -5022: "Post Only order will be rejected.",
         -5028: "Timestamp for this request is outside of the ME recvWindow.",

@@ -22,7 +22,7 @@ class SettingsDesk:
         self._listing = listing
 
     def leverage(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `POST /fapi/v1/leverage`; the same value again is a success."""
+        """Answer `POST .../leverage`; the same value again is a success."""
         asked = Parameters(request)
         symbol = asked.required("symbol")
         leverage = asked.number("leverage")
@@ -36,7 +36,7 @@ class SettingsDesk:
         return WireAnswer(payload={"symbol": symbol, "leverage": int(leverage), "maxNotionalValue": most})
 
     def margin_type(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `POST /fapi/v1/marginType`; in multi-assets mode nothing can be isolated."""
+        """Answer `POST .../marginType`; in multi-assets mode nothing can be isolated."""
         asked = Parameters(request)
         name = self._listing.instrument(asked.required("symbol")).name
         mode = asked.word("marginType", MARGIN_TYPES, -1130)

@@ -10,13 +10,16 @@ from brokers.sandbox.wire.binance.listing import money
 from brokers.sandbox.wire.binance.parameters import Parameters
 from brokers.sandbox.wire.binance.refusals import refuse, rejected
 
-DIRECTIONS: Mapping[str, tuple[Wallet, Wallet]] = MappingProxyType(
-    {
-        "FUNDING_UMFUTURE": (Wallet.FUNDING, Wallet.TRADING),
-        "UMFUTURE_FUNDING": (Wallet.TRADING, Wallet.FUNDING),
-    }
-)
-"""The sandbox has no spot wallet: the MAIN directions are refused."""
+
+def _directions(source: str, product: str) -> Mapping[str, tuple[Wallet, Wallet]]:
+    """Return the transfers between a product and the one wallet that the sandbox has beside it."""
+    return MappingProxyType(
+        {
+            f"{source}_{product}": (Wallet.FUNDING, Wallet.TRADING),
+            f"{product}_{source}": (Wallet.TRADING, Wallet.FUNDING),
+        }
+    )
+
 
 MOST_ROWS = 100
 
@@ -24,8 +27,9 @@ MOST_ROWS = 100
 class WalletDesk:
     """Answer `sapi` calls."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, *, product: str = "UMFUTURE", source: str = "FUNDING") -> None:
         self._wire = wire
+        self._directions = _directions(source, product)
         self._engine = wire.engine
 
     def restrictions(self, request: WireRequest, account: str) -> WireAnswer:
@@ -44,7 +48,7 @@ class WalletDesk:
                 "enableVanillaOptions": False,
                 "enableMargin": False,
                 "enableFutures": may.can_trade,
-                "enablePortfolioMarginTrading": False,
+                "enablePortfolioMarginTrading": may.can_trade,
             }
         )
 
@@ -64,7 +68,7 @@ class WalletDesk:
         if not self._engine.accounts[account].permissions.can_transfer:
             raise refuse(-2015)
         asked = Parameters(request)
-        source, target = asked.word("type", DIRECTIONS, -9000)
+        source, target = asked.word("type", self._directions, -9000)
         amount = asked.number("amount")
         if amount is None:
             raise refuse(-1102, "Mandatory parameter 'amount' was not sent, was empty/null, or malformed.")
@@ -80,7 +84,7 @@ class WalletDesk:
         """Answer `GET /sapi/v1/asset/transfer`: latest first, by pages."""
         asked = Parameters(request)
         kind = asked.required("type")
-        source, target = asked.word("type", DIRECTIONS, -9000)
+        source, target = asked.word("type", self._directions, -9000)
         since, until = asked.integer("startTime") or 0, asked.integer("endTime") or request.now_ms + 1000
         size = min(asked.integer("size") or 10, MOST_ROWS)
         page = asked.integer("current") or 1

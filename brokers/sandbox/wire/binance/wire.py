@@ -1,78 +1,57 @@
-"""Binance's USD-M futures REST interface, and what margind needs of the spot host, over the engine."""
+"""Binance's futures REST interfaces, and what margind needs of the spot host, over the engine."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, TypeAlias
 
+from brokers.models import ContractKind
 from brokers.sandbox.engine import Engine
-from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
-from brokers.sandbox.wire.binance import deform
+from brokers.sandbox.wire.base import Route, WireAnswer, WireRequest
 from brokers.sandbox.wire.binance.account import AccountDesk
 from brokers.sandbox.wire.binance.algo_orders import AlgoDesk
+from brokers.sandbox.wire.binance.coin_account import CoinAccountDesk
+from brokers.sandbox.wire.binance.gate import BinanceGate
 from brokers.sandbox.wire.binance.listing import Listing
 from brokers.sandbox.wire.binance.market import MarketDesk
 from brokers.sandbox.wire.binance.order_rows import OrderRows
 from brokers.sandbox.wire.binance.orders import OrderDesk
 from brokers.sandbox.wire.binance.pace import Pace
-from brokers.sandbox.wire.binance.refusals import banned, envelope, refuse, too_fast
 from brokers.sandbox.wire.binance.settings import SettingsDesk
-from brokers.sandbox.wire.binance.signature import authenticate
 from brokers.sandbox.wire.binance.wallet import WalletDesk
 
-FAPI, FAPI_V3, SAPI = "/fapi/v1/", "/fapi/v3/", "/sapi/v1/"
+FAPI, FAPI_V3 = "/fapi/v1/", "/fapi/v3/"
+DAPI, DAPI_V2 = "/dapi/v1/", "/dapi/v2/"
 
-REFUSALS = {"revoked_key": -2015, "clock_skew": -1021, "duplicate_code": -4116, "reduce_only_rejected": -2022}
+Read: TypeAlias = tuple[str, Callable[[WireRequest, str], WireAnswer], float]
 
 
-class BinanceWire(Wire):
-    """Serve USD-M futures. Weights are the venue's own; `openOrders` counts as without a symbol."""
+class FuturesWire(BinanceGate):
+    """Serve one futures product below `prefix`.
 
-    venue: ClassVar[str] = "binance"
+    Weights are the venue's own; `openOrders` counts as without a symbol.
+    """
+
     budget_capacity: ClassVar[float] = 2400
-    budget_period_s: ClassVar[float] = 60
+    kind: ClassVar[ContractKind]
+    prefix: ClassVar[str]
+    transfers_to: ClassVar[str]
+    mark_weight: ClassVar[float]
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        listing, pace = Listing(engine), Pace()
+        listing, pace = Listing(engine, self.kind), Pace()
         rows = OrderRows(self, listing)
-        self._market = MarketDesk(self, listing)
-        self._accounts = AccountDesk(self, listing)
+        coin = self.kind is ContractKind.INVERSE
+        self._market = MarketDesk(self, listing, coin=coin)
+        self._accounts = (CoinAccountDesk if coin else AccountDesk)(self, listing)
         self._orders = OrderDesk(self, listing, rows, pace)
         self._algo = AlgoDesk(self, listing, rows, pace)
         self._settings = SettingsDesk(self, listing)
-        self._wallet = WalletDesk(self)
+        self._wallet = WalletDesk(self, product=self.transfers_to)
 
     def routes(self) -> Sequence[Route]:
         """List every endpoint."""
-        return (*self._public_routes(), *self._account_routes(), *self._order_routes(), *self._sapi_routes())
-
-    def authenticate(self, request: WireRequest) -> str:
-        """Return the account that signed a request and may make it."""
-        account = authenticate(self.engine, request)
-        may = account.permissions
-        allowed = may.can_read if request.method == "GET" else may.can_trade
-        if not allowed and not request.path.startswith(SAPI):
-            raise refuse(-2015)
-        return account.name
-
-    def refusal(self, kind: str) -> WireAnswer:
-        """Return the venue's own answer of one kind."""
-        if kind == "rate_limited":
-            return too_fast()
-        if kind == "ban":
-            return banned(self.now_ms)
-        if kind == "not_found":
-            return envelope(-5000, status=404)
-        if kind in REFUSALS:
-            return envelope(REFUSALS[kind])
-        return envelope(-1000, status=500)
-
-    def deform(self, kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-        """Return `payload` with one fault in it."""
-        return deform.deform(kind, path, payload)
-
-    def usage_headers(self, used: float) -> Mapping[str, str]:
-        """Return the used weight, as every futures answer tells it."""
-        return {"X-MBX-USED-WEIGHT-1M": str(round(used))}
+        return (*self._public_routes(), *self._account_routes(), *self._order_routes(), *self.sapi_routes())
 
     def _public_routes(self) -> tuple[Route, ...]:
         desk = self._market
@@ -80,33 +59,27 @@ class BinanceWire(Wire):
             ("ping", desk.ping, 1),
             ("time", desk.time, 1),
             ("exchangeInfo", desk.exchange_info, 1),
-            ("premiumIndex", desk.premium_index, 1),
+            ("premiumIndex", desk.premium_index, self.mark_weight),
             ("ticker/bookTicker", desk.book_ticker, 2),
             ("ticker/price", desk.price_ticker, 1),
             ("depth", desk.depth, 10),
         )
         return tuple(
-            Route(method="GET", path=FAPI + path, handler=handler, signed=False, weight=weight)
+            Route(method="GET", path=self.prefix + path, handler=handler, signed=False, weight=weight)
             for path, handler, weight in handlers
         )
 
+    @abstractmethod
+    def account_reads(self) -> Sequence[Read]:
+        """List the endpoints that show the account: path, handler, weight."""
+
     def _account_routes(self) -> tuple[Route, ...]:
-        desk, settings = self._accounts, self._settings
-        reads = (
-            (FAPI_V3 + "account", desk.account, 5),
-            (FAPI_V3 + "balance", desk.balance, 5),
-            (FAPI_V3 + "positionRisk", desk.position_risk, 5),
-            (FAPI + "accountConfig", desk.account_config, 5),
-            (FAPI + "symbolConfig", desk.symbol_config, 5),
-            (FAPI + "leverageBracket", desk.leverage_bracket, 1),
-            (FAPI + "positionSide/dual", desk.position_mode, 30),
-            (FAPI + "multiAssetsMargin", desk.asset_mode, 30),
-        )
+        reads, settings = self.account_reads(), self._settings
         writes = (("leverage", settings.leverage), ("marginType", settings.margin_type))
         return (
             *(Route(method="GET", path=path, handler=handler, weight=w) for path, handler, w in reads),
             *(
-                Route(method="POST", path=FAPI + path, handler=handler, writes=True)
+                Route(method="POST", path=self.prefix + path, handler=handler, writes=True)
                 for path, handler in writes
             ),
         )
@@ -131,15 +104,55 @@ class BinanceWire(Wire):
             ("DELETE", "algoOpenOrders", algo.cancel_all),
         )
         return (
-            *(Route(method="GET", path=FAPI + path, handler=handler, weight=w) for path, handler, w in reads),
-            *(Route(method=m, path=FAPI + path, handler=handler, writes=True) for m, path, handler in writes),
+            *(
+                Route(method="GET", path=self.prefix + path, handler=handler, weight=w)
+                for path, handler, w in reads
+            ),
+            *(
+                Route(method=m, path=self.prefix + path, handler=handler, writes=True)
+                for m, path, handler in writes
+            ),
         )
 
-    def _sapi_routes(self) -> tuple[Route, ...]:
-        desk = self._wallet
+
+class BinanceWire(FuturesWire):
+    """Serve USD-M futures."""
+
+    kind: ClassVar[ContractKind] = ContractKind.LINEAR
+    prefix: ClassVar[str] = FAPI
+    transfers_to: ClassVar[str] = "UMFUTURE"
+    mark_weight: ClassVar[float] = 1
+
+    def account_reads(self) -> Sequence[Read]:
+        """List the endpoints that show the account."""
+        desk = self._accounts
         return (
-            Route(method="GET", path=SAPI + "account/apiRestrictions", handler=desk.restrictions),
-            Route(method="POST", path=SAPI + "asset/get-funding-asset", handler=desk.funding),
-            Route(method="GET", path=SAPI + "asset/transfer", handler=desk.transfers),
-            Route(method="POST", path=SAPI + "asset/transfer", handler=desk.transfer, writes=True),
+            (FAPI_V3 + "account", desk.account, 5),
+            (FAPI_V3 + "balance", desk.balance, 5),
+            (FAPI_V3 + "positionRisk", desk.position_risk, 5),
+            (FAPI + "accountConfig", desk.account_config, 5),
+            (FAPI + "symbolConfig", desk.symbol_config, 5),
+            (FAPI + "leverageBracket", desk.leverage_bracket, 1),
+            (FAPI + "positionSide/dual", desk.position_mode, 30),
+            (FAPI + "multiAssetsMargin", desk.asset_mode, 30),
+        )
+
+
+class BinanceCoinWire(FuturesWire):
+    """Serve COIN-M futures."""
+
+    kind: ClassVar[ContractKind] = ContractKind.INVERSE
+    prefix: ClassVar[str] = DAPI
+    transfers_to: ClassVar[str] = "CMFUTURE"
+    mark_weight: ClassVar[float] = 10
+
+    def account_reads(self) -> Sequence[Read]:
+        """List the endpoints that show the account."""
+        desk = self._accounts
+        return (
+            (DAPI + "account", desk.account, 5),
+            (DAPI + "balance", desk.balance, 1),
+            (DAPI + "positionRisk", desk.position_risk, 1),
+            (DAPI_V2 + "leverageBracket", desk.leverage_bracket, 1),
+            (DAPI + "positionSide/dual", desk.position_mode, 30),
         )

@@ -22,10 +22,10 @@ from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.spec import AccountSpec, MarginPool, OpeningPosition, OpeningWallet, Permissions
 from brokers.sandbox.wire.binance.rules import RULES
 from brokers.sandbox.wire.binance.wire import BinanceWire
-from brokers.venues.binance.broker import UsdmBroker
 from brokers.venues.binance.markets import read_usdm_markets
 from brokers.venues.binance.positions import Rows
 from brokers.venues.binance.snapshot import RawPicture, mode_of, parse_snapshot, split_account
+from brokers.venues.binance.usdm import UsdmBroker
 
 FOLDER = Path(__file__).parent / "payloads"
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

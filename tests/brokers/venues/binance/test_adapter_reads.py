@@ -26,7 +26,7 @@ from brokers.models import (
     UnitKind,
 )
 from brokers.sandbox.faults import Fault, FaultKind
-from brokers.venues.binance.broker import UsdmBroker
+from brokers.venues.binance.usdm import UsdmBroker
 
 pytestmark = pytest.mark.wire
 
@@ -220,7 +220,7 @@ async def test_a_fill_between_the_two_reads_is_read_again(binance: Venue) -> Non
 async def test_a_picture_does_without_what_is_optional(
     binance: Venue, path: str, kind: FaultKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brokers.venues.binance.broker.ASIDE_S", 0.05)
+    monkeypatch.setattr("brokers.venues.binance.account.ASIDE_S", 0.05)
     if path == "/fapi/v1/time":
         kind = FaultKind.HTTP_502_HTML
     binance.server.faults.set(Fault(kind=kind, path=path))

@@ -20,8 +20,8 @@ from brokers.orders import ClientOrderId, OrderState, ReduceOrder, Verdict
 from brokers.outcomes import BINANCE, Write, classify
 from brokers.registry import BrokerSpec, Credentials
 from brokers.transport import Transport
-from brokers.venues.binance.broker import UsdmBroker
 from brokers.venues.binance.profile import USDM
+from brokers.venues.binance.usdm import UsdmBroker
 
 FOLDER = Path(__file__).parent / "cassettes"
 SIGNATURE = {"timestamp", "signature", "recvWindow"}
