@@ -9,7 +9,6 @@ from statistics import median_low
 from brokers.budget import boot_seconds
 from brokers.models import ClockOffset
 
-SAMPLES = 5
 REFRESH_S = 300.0
 RETRY_S = 30.0
 STEP_S = 0.5
@@ -18,11 +17,15 @@ STEP_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One question to the venue's clock: our steady seconds before and after, the venue's milliseconds."""
+    """One question to the venue's clock: our steady seconds before and after, the venue's milliseconds.
+
+    `resolution_ms` are the steps in which the venue tells its time.
+    """
 
     sent: float
     received: float
     venue_ms: int
+    resolution_ms: int = 0
 
     @property
     def gap_ms(self) -> float:
@@ -31,8 +34,8 @@ class Sample:
 
     @property
     def error_ms(self) -> float:
-        """Half the round trip."""
-        return (self.received - self.sent) * 500.0
+        """Half the round trip, and half a step of the venue's clock."""
+        return (self.received - self.sent) * 500.0 + self.resolution_ms / 2
 
 
 class VenueClock:

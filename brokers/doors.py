@@ -131,7 +131,13 @@ class Door:
     """One connection pool to one venue with one key; it carries one request and brings back what came."""
 
     def __init__(
-        self, spec: BrokerSpec, profile: VenueProfile, venue_ms: Callable[[], int], *, window_ms: int
+        self,
+        spec: BrokerSpec,
+        profile: VenueProfile,
+        venue_ms: Callable[[], int],
+        *,
+        window_ms: int,
+        next_nonce: Callable[[], int] | None = None,
     ) -> None:
         endpoint = check_endpoint(spec.endpoint) if spec.endpoint else None
         exchange = copy.copy(
@@ -149,6 +155,7 @@ class Door:
         exchange.session = self._session = _Session()
         exchange.own_session = False
         exchange.venue_ms = venue_ms
+        exchange.next_nonce = next_nonce or venue_ms
         exchange.window_option = profile.window_option
         if exchange.verbose or exchange.enableRateLimit:  # pragma: no cover - guards against a ccxt change
             raise RuntimeError("ccxt must neither print requests nor queue them")

@@ -16,7 +16,8 @@ class Capabilities:
 
     `order_time_to_live` is how long after sending the venue may still accept an order.
     `ids_unique_for_ever`: a client id that was ever used is refused; otherwise only while its order is open.
-    `set_leverage`: a leverage setting can be made without changing what backs a position.
+    `set_leverage`: a leverage setting can be made without changing what backs a position. `pace` is how often
+    a picture can be read for ever, where the venue's limits allow it less often than once a poll interval.
     """
 
     order_time_to_live: timedelta
@@ -25,6 +26,7 @@ class Capabilities:
     transfer_in: bool
     key_permissions: bool
     set_leverage: bool = True
+    pace: timedelta = timedelta(0)
 
 
 class Broker(Protocol):

@@ -43,7 +43,7 @@ PRODUCTS = MappingProxyType(
         "bybit": ("unified",),
         "binance": ("usdm",),
         "okx": ("unified",),
-        "kraken": ("futures",),
+        "kraken": ("spot", "futures"),
     }
 )
 """What there are adapters for; the first product of a broker is its default."""

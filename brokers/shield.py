@@ -29,11 +29,12 @@ class Shield:
 
     ccxt turns damaged answers into empty ones, and its error classes depend on the URL and on earlier calls;
     here none of that runs: every implicit call of ccxt ends in `request`, which carries it by `session` and
-    asks ccxt nothing about what came. `venue_ms` is the clock that signs; `window_option` names the ccxt
-    option with the signature's lifetime.
+    asks ccxt nothing about what came. `venue_ms` is the clock that signs, `next_nonce` gives the nonces, and
+    `window_option` names the ccxt option with the signature's lifetime.
     """
 
     venue_ms: Callable[[], int]
+    next_nonce: Callable[[], int]
     window_option: str | None
     options: dict[str, Any]
     session: Any
@@ -45,8 +46,8 @@ class Shield:
         return self.venue_ms()
 
     def nonce(self) -> int:
-        """Return the venue's time, without ccxt's own correction for clock differences."""
-        return self.venue_ms()
+        """Return the next nonce: by the venue's time, without ccxt's own correction for clock differences."""
+        return self.next_nonce()
 
     async def request(
         self, path: str, api: object, method: str, params: object, config: object = None

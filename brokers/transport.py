@@ -14,13 +14,14 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 
 from brokers.answers import Answer, ForeignAnswer, Judgement, Reply, judge, pause_of
 from brokers.budget import boot_seconds, shared_budget
-from brokers.clock import SAMPLES, Sample, VenueClock
+from brokers.clock import Sample, VenueClock
 from brokers.doors import Door, NotSent, check_endpoint
 from brokers.errors import (
     Banned,
     BrokerError,
     ClockRefused,
     MalformedAnswer,
+    NonceRefused,
     NotSupported,
     OutcomeUnknown,
     RateLimited,
@@ -28,6 +29,7 @@ from brokers.errors import (
     VenueUnavailable,
 )
 from brokers.models import ClockOffset
+from brokers.nonces import Rank, shared_nonces
 from brokers.profile import NO_PARAMS, BudgetRules, BudgetScope, CallLimit, Json, Request, VenueProfile
 from brokers.redaction import Redactor
 from brokers.registry import BrokerSpec
@@ -35,9 +37,9 @@ from brokers.registry import BrokerSpec
 READ_DEADLINE_S = 5.0
 WRITE_DEADLINE_S = 2.5
 _UNEVEN = 1.1
-
-_LAST_MOMENT = timedelta(milliseconds=20)
-"""A write that would reach the venue this close to its deadline is not sent."""
+_NO_TIME = timedelta(0)
+_PUBLIC = "public"
+"""How the raw names of calls begin that nobody signs."""
 
 _log = logging.getLogger("margind.brokers")
 
@@ -61,8 +63,6 @@ class Transport:
         self.read_deadline_s = READ_DEADLINE_S
         self.write_deadline_s = WRITE_DEADLINE_S
         self._clock = VenueClock()
-        self._polling = Door(spec, profile, self._clock.now_ms, window_ms=profile.read_window_ms)
-        self._emergency = Door(spec, profile, self._clock.now_ms, window_ms=profile.write_window_ms)
         keys = spec.credentials
         self._redactor = Redactor((keys.api_key, keys.secret, keys.password))
         address = (
@@ -72,6 +72,9 @@ class Transport:
             "testnet" if spec.testnet else "",
         )
         key = (*address, hashlib.sha256(keys.api_key.encode()).hexdigest())
+        self._nonces = shared_nonces(*key) if profile.rising_nonces else None
+        self._polling = self._door(spec, profile.read_window_ms)
+        self._emergency = self._door(spec, profile.write_window_ms)
         by_key = profile.budget.scope is BudgetScope.KEY
         self._budget = shared_budget(profile.budget, *(key if by_key else address))
         self._call_budgets = {
@@ -80,6 +83,11 @@ class Transport:
         self._in_flight: set[asyncio.Task[Reply]] = set()
         self._measuring: asyncio.Task[ClockOffset] | None = None
         self._closing = False
+
+    def _door(self, spec: BrokerSpec, window_ms: int) -> Door:
+        clock, nonces = self._clock, self._nonces
+        next_nonce = None if nonces is None else lambda: nonces.take(clock.now_ms())
+        return Door(spec, self.profile, clock.now_ms, window_ms=window_ms, next_nonce=next_nonce)
 
     def __repr__(self) -> str:
         return f"<Transport {self.profile.venue}>"
@@ -103,7 +111,7 @@ class Transport:
         """Return the payload of a read; at most two more tries inside the deadline (default 5 s).
 
         `protective` goes by the emergency door, may use the reserved budget and never waits behind polls. A
-        refused timestamp leads to a new measurement of the clock and one more try.
+        refused timestamp leads to a new measurement of the clock and one more try, a refused nonce to one.
 
         Raises:
             BrokerError: sorted by what to do next; see `brokers.errors`.
@@ -116,16 +124,17 @@ class Transport:
             async with asyncio.timeout(limit):
                 try:
                     return await self._read(request, limit, protective=protective)
-                except ClockRefused:
-                    await asyncio.shield(self._start_measuring())
+                except (ClockRefused, NonceRefused) as error:
+                    if isinstance(error, ClockRefused):
+                        await asyncio.shield(self._start_measuring())
                     return await self._once(request, limit, protective=protective)
         except TimeoutError:
             pass
         raise self._labelled(call, VenueUnavailable(f"no answer within {limit:g} s"))
 
-    async def take_turn(self, cost: float) -> None:
+    async def take_turn(self, cost: float, *, protective: bool = False) -> None:
         """Wait until the budget has room for a picture of about `cost`; its reads then go together."""
-        await self._budget.turn(cost)
+        await self._budget.turn(cost, protective=protective)
 
     async def _read(self, request: Request, limit: float, *, protective: bool) -> Json:
         try:
@@ -140,8 +149,8 @@ class Transport:
         try:
             await self._make_room(request, limit, protective=protective)
             headers = self.profile.extra_headers(request.call, None)
-            answer = await door.ask(request, window_ms=door.window_ms, headers=headers)
-            judgement = self._judge(answer)
+            rank = Rank.PROTECTIVE if protective else Rank.POLL
+            _, judgement = await self._ask(door, request, rank, window_ms=door.window_ms, headers=headers)
             if judgement.error is None:
                 return judgement.payload
             failure = judgement.error
@@ -194,7 +203,14 @@ class Transport:
             return self._reply(call, Judgement(payload=None, error=error), sent=False)
         try:
             async with asyncio.timeout(max(until - boot_seconds(), 0.0)):
-                answer = await self._emergency.ask(request, window_ms=window_ms, headers=headers)
+                answer, judgement = await self._ask(
+                    self._emergency,
+                    request,
+                    Rank.WRITE,
+                    window_ms=window_ms,
+                    headers=headers,
+                    patience_s=(until - boot_seconds()) / 2,
+                )
         except TimeoutError:
             failure = OutcomeUnknown(f"no answer within {limit:g} s")
             return self._reply(call, Judgement(payload=None, error=failure))
@@ -202,7 +218,7 @@ class Transport:
             return self._reply(call, Judgement(payload=None, error=error), sent=False)
         except BrokerError as error:
             return self._reply(call, Judgement(payload=None, error=OutcomeUnknown(str(error))))
-        return self._reply(call, self._judge(answer), answer.status)
+        return self._reply(call, judgement, answer.status)
 
     def _window(self, expires_at: datetime | None) -> int:
         """Return how many milliseconds the signature may live; refuse when there is no time left."""
@@ -210,8 +226,8 @@ class Transport:
         if expires_at is None:
             return longest
         left = expires_at - self._clock.now()
-        if left <= _LAST_MOMENT:
-            raise NotSent("its deadline has passed")
+        if left <= self.profile.shortest_order_life:
+            raise NotSent("its deadline has passed" if left <= _NO_TIME else "its deadline is too near")
         return min(longest, left // timedelta(milliseconds=1))
 
     def _reply(
@@ -232,6 +248,29 @@ class Transport:
             failure=failure,
             sent=sent,
         )
+
+    async def _ask(
+        self,
+        door: Door,
+        request: Request,
+        rank: Rank,
+        *,
+        window_ms: int,
+        headers: Mapping[str, str],
+        patience_s: float | None = None,
+    ) -> tuple[Answer, Judgement]:
+        """Send a request, in its turn where nonces must rise, and judge what came."""
+        if self._nonces is None or request.call.startswith(_PUBLIC):
+            answer = await door.ask(request, window_ms=window_ms, headers=headers)
+            return answer, self._judge(answer)
+        async with self._nonces.turn(rank, patience_s=patience_s) as turn:
+            answer = await door.ask(request, window_ms=window_ms, headers=headers)
+        judgement = self._judge(answer)
+        if isinstance(judgement.error, NonceRefused):
+            self._nonces.refused(turn)
+        else:
+            self._nonces.accepted()
+        return answer, judgement
 
     # ------------------------------------------------------------------ judging
 
@@ -265,7 +304,7 @@ class Transport:
     # ------------------------------------------------------------------ clock
 
     async def measure_clock(self) -> ClockOffset:
-        """Measure the venue's clock: median of five samples, half the round trip as error.
+        """Measure the venue's clock: median of its samples, half the round trip as error.
 
         Raises:
             BrokerError: the venue's time call did not answer; signing goes on as before.
@@ -285,7 +324,7 @@ class Transport:
     async def _measure(self) -> ClockOffset:
         samples: list[Sample] = []
         failure: BrokerError | None = None
-        for _ in range(SAMPLES):
+        for _ in range(self.profile.time_samples):
             try:
                 samples.append(await self._sample())
             except BrokerError as error:
@@ -301,7 +340,7 @@ class Transport:
         request = Request(call=self.profile.time_call)
         failure: BrokerError
         try:
-            await self._budget.acquire(1, protective=True)
+            await self._budget.acquire(self.profile.time_cost, protective=True)
             async with asyncio.timeout(self.write_deadline_s):
                 sent = self._clock.steady()
                 answer = await self._polling.ask(request, window_ms=self._polling.window_ms, headers={})
@@ -309,7 +348,12 @@ class Transport:
             judgement = self._judge(answer)
             if judgement.error is None:
                 venue_ms = self.profile.read_time(judgement.payload)
-                return Sample(sent=sent, received=received, venue_ms=venue_ms)
+                return Sample(
+                    sent=sent,
+                    received=received,
+                    venue_ms=venue_ms,
+                    resolution_ms=self.profile.time_resolution_ms,
+                )
             failure = judgement.error
         except TimeoutError:
             failure = VenueUnavailable("no answer")

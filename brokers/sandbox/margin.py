@@ -80,7 +80,7 @@ def position_margin(holding: Holding, account: Account, market: Market, rules: V
     leverage = account.leverage(instrument.name, holding.leg)
     base = notional if rules.margin_price is MarginPrice.MARK else entry_notional
     initial = rules.initial_margin(instrument, base, leverage, holding.mode)
-    maintenance = instrument.maintenance(base)
+    maintenance = rules.maintenance_margin(instrument, base, initial)
     bankruptcy = bankruptcy_price(holding, entry_notional / leverage)
     if rules.closing_fee_margined and bankruptcy:
         closing = instrument.notional(size, bankruptcy) * instrument.taker_fee

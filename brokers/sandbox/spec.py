@@ -90,6 +90,8 @@ class VenueRules:
     client id works only once. `liquidation_ratio` is the maintenance ratio at which the venue acts.
     `initial_over_maintenance`: cross positions and orders need so many times their maintenance margin to
     open, and a leverage setting is for isolated ones (Kraken Futures); `None`: notional / leverage.
+    `maintenance_over_initial`: maintenance margin is such a part of the initial one (Kraken spot); `None`: by
+    the instrument's tiers.
     """
 
     duplicate_client_ids: DuplicateRule = DuplicateRule.FOR_EVER
@@ -99,6 +101,7 @@ class VenueRules:
     liquidation_fee_margined: bool = False
     liquidation_ratio: Decimal = ONE
     initial_over_maintenance: Decimal | None = None
+    maintenance_over_initial: Decimal | None = None
     partial_liquidation: bool = True
     triggers_reserve_margin: bool = True
     isolated_leverage_may_fall: bool = True
@@ -113,6 +116,12 @@ class VenueRules:
         if self.initial_over_maintenance is None or mode is MarginMode.ISOLATED:
             return notional / leverage
         return instrument.maintenance(notional) * self.initial_over_maintenance
+
+    def maintenance_margin(self, instrument: Instrument, notional: Decimal, initial: Decimal) -> Decimal:
+        """Return what exposure worth `notional`, opened with the margin `initial`, needs to stay."""
+        if self.maintenance_over_initial is None:
+            return instrument.maintenance(notional)
+        return initial * self.maintenance_over_initial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,10 @@ from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
 from brokers.sandbox.wire.binance.wire import BinanceWire
 from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
 from brokers.sandbox.wire.bybit.wire import BybitWire
+from brokers.sandbox.wire.kraken.pairs import NAMES as KRAKEN_NAMES
+from brokers.sandbox.wire.kraken.pairs import PAIRS as KRAKEN_PAIRS
+from brokers.sandbox.wire.kraken.rules import RULES as KRAKEN_RULES
+from brokers.sandbox.wire.kraken.wire import KrakenWire
 from brokers.sandbox.wire.krakenfutures.contracts import CONTRACTS as KRAKEN_FUTURES_CONTRACTS
 from brokers.sandbox.wire.krakenfutures.contracts import NAMES as KRAKEN_FUTURES_NAMES
 from brokers.sandbox.wire.krakenfutures.rules import RULES as KRAKEN_FUTURES_RULES
@@ -98,6 +102,14 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             },
             instruments=tuple(map(_as_okx_swap, INSTRUMENTS)),
             suffix=_OKX_SUFFIX,
+        ),
+        "kraken": SandboxVenue(
+            build=lambda engine, _: KrakenWire(engine),
+            rules=KRAKEN_RULES,
+            pools={"spot_margin": MarginPool.ACCOUNT},
+            instruments=KRAKEN_PAIRS,
+            names=KRAKEN_NAMES,
+            currency="USD",
         ),
         "krakenfutures": SandboxVenue(
             build=lambda engine, _: KrakenFuturesWire(engine),

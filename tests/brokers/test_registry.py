@@ -27,7 +27,7 @@ async def test_a_broker_is_opened_by_its_id_without_asking_anybody(broker: str, 
 
 
 @pytest.mark.parametrize(
-    ("broker", "product"), [("mtgox", "spot"), ("bybit", "usdm"), ("okx", ""), ("kraken", "spot")]
+    ("broker", "product"), [("mtgox", "spot"), ("bybit", "usdm"), ("okx", ""), ("kraken", "margin")]
 )
 def test_what_is_not_listed_is_not_supported(broker: str, product: str) -> None:
     with pytest.raises(NotSupported):
