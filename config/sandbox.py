@@ -3,6 +3,7 @@
 The sandbox's keys open nothing but the sandbox, so they stand in the file as plain text.
 """
 
+import base64
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -39,6 +40,7 @@ class SandboxBroker(StrEnum):
     BYBIT = "bybit"
     BINANCE = "binance"
     OKX = "okx"
+    KRAKENFUTURES = "krakenfutures"
 
 
 MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
@@ -46,14 +48,26 @@ MODES: Mapping[SandboxBroker, tuple[str, ...]] = MappingProxyType(
         SandboxBroker.BYBIT: ("cross", "isolated"),
         SandboxBroker.BINANCE: ("single_asset", "multi_assets"),
         SandboxBroker.OKX: ("futures", "multi_currency", "portfolio"),
+        SandboxBroker.KRAKENFUTURES: ("multi_collateral", "single_collateral"),
     }
 )
 """The account modes of each venue; the first is the default."""
 
 PRODUCTS: Mapping[SandboxBroker, str] = MappingProxyType(
-    {SandboxBroker.BYBIT: "unified", SandboxBroker.BINANCE: "usdm", SandboxBroker.OKX: "unified"}
+    {
+        SandboxBroker.BYBIT: "unified",
+        SandboxBroker.BINANCE: "usdm",
+        SandboxBroker.OKX: "unified",
+        SandboxBroker.KRAKENFUTURES: "futures",
+    }
 )
 """The one product of each venue that the sandbox plays."""
+
+BROKERS: Mapping[SandboxBroker, str] = MappingProxyType({SandboxBroker.KRAKENFUTURES: "kraken"})
+"""The broker of a venue in an account of the daemon, where it is called otherwise."""
+
+ONE_WAY = frozenset({SandboxBroker.KRAKENFUTURES})
+"""The venues that hold one position a symbol, always."""
 
 
 class PositionSide(StrEnum):
@@ -115,7 +129,10 @@ class FaultKind(StrEnum):
 
 
 class OpeningPosition(Section):
-    """A position that is there from the start. `quantity` is in base coin, prices in quote."""
+    """A position that is there from the start, its prices in quote.
+
+    `quantity` is in base coin, or in dollars where the contract is inverse.
+    """
 
     symbol: Pair
     side: Word[PositionSide]
@@ -182,6 +199,11 @@ class SandboxAccount(Section):
             raise complain(f"is not one that the sandbox's {broker} has", f"known here: {', '.join(words)}")
         return word or words[0]
 
+    @property
+    def broker_id(self) -> str:
+        """The broker as an account of the daemon names it."""
+        return BROKERS.get(self.broker, self.broker.value)
+
     @model_validator(mode="after")
     def _fits_its_venue(self) -> Self:
         refuse([*self._credential_misfits(), *self._position_misfits(), *self._order_misfits()])
@@ -194,8 +216,14 @@ class SandboxAccount(Section):
         if has_password and not needs_password:
             hint = f"remove it: {self.broker} keys have no passphrase"
             yield Complaint(path=("password",), what="is not used", hint=hint)
+        if self.broker is SandboxBroker.KRAKENFUTURES and not _is_base64(self.secret):
+            hint = "Kraken's secrets are base64, and its clients decode them: c2FuZGJveA=="
+            yield Complaint(path=("secret",), what="is no base64 text", hint=hint)
 
     def _position_misfits(self) -> Iterator[Complaint]:
+        if self.position_mode is PositionMode.HEDGE and self.broker in ONE_WAY:
+            hint = "remove it: a contract holds one position there"
+            yield Complaint(path=("position_mode",), what=f"is not one of {self.broker}", hint=hint)
         seen: set[tuple[str, PositionSide | None]] = set()
         hedged = self.position_mode is PositionMode.HEDGE
         for index, position in enumerate(self.positions):
@@ -218,6 +246,14 @@ class SandboxAccount(Section):
             if not hedged and order.position_side is not None:
                 hint = "remove it, or set position_mode: hedge"
                 yield Complaint(path=("orders", index, "position_side"), what="is not used", hint=hint)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 class SandboxFault(Section):
@@ -243,6 +279,7 @@ class Listen(Section):
     bybit: Port = 0
     binance: Port = 0
     okx: Port = 0
+    krakenfutures: Port = 0
 
 
 def _some(accounts: tuple[SandboxAccount, ...]) -> tuple[SandboxAccount, ...]:

@@ -110,7 +110,8 @@ class Market:
             "accounts": [
                 {
                     "id": account.id,
-                    "broker": account.broker.value,
+                    "broker": account.broker_id,
+                    "product": account.product,
                     "credentials": {
                         "api_key": kept(account, "key", account.api_key),
                         "secret": kept(account, "secret", account.secret),

@@ -6,7 +6,8 @@ import pytest
 from aiohttp import web
 
 from brokers.doors import check_endpoint, redirect
-from brokers.profile import Request
+from brokers.errors import NotSupported
+from brokers.profile import Endpoint, Request
 from brokers.transport import Transport
 
 Open = Callable[..., Transport]
@@ -89,3 +90,23 @@ async def test_nothing_of_ccxts_own_carrying_and_judging_runs(
         monkeypatch.setattr(ccxt.bybit, name, lambda *_, name=name: asked.append(name))
     await transport._polling.ask(Request(call="privateGetV5AccountInfo"), window_ms=5000, headers={})
     assert asked == []
+
+
+async def test_a_call_that_ccxt_does_not_list_is_signed_and_sent_like_its_others(
+    open_transport: Open, venue: Venue
+) -> None:
+    endpoint = Endpoint(path="v5/asset/new-call", section="private", method="POST")
+    transport = open_transport(endpoints={"privatePostV5AssetNewCall": endpoint})
+    request = Request(call="privatePostV5AssetNewCall", params={"coin": "BTC"})
+    await transport._polling.ask(request, window_ms=5000, headers={})
+    (received,) = venue.received
+    assert (received.method, received.path) == ("POST", "/v5/asset/new-call")
+    assert received.headers["X-BAPI-SIGN"]
+    with pytest.raises(NotSupported):
+        await transport._polling.ask(Request(call="privateGetV5AssetNewCall"), window_ms=5000, headers={})
+
+
+def test_a_section_that_ccxt_does_not_know_lies_on_the_venues_own_host(open_transport: Open) -> None:
+    transport = open_transport(sections={"auth": "/api/auth/"})
+    urls = transport._polling._exchange.urls["api"]
+    assert urls["auth"] == f"{urls['private'].rstrip('/')}/api/auth/"

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from brokers.answers import Reply
 from brokers.errors import OutcomeUnknown, RequestRefused
 from brokers.orders import Verdict
-from brokers.outcomes import BINANCE, BYBIT, OKX, OutcomeTable, Write, classify
+from brokers.outcomes import BINANCE, BYBIT, KRAKEN_FUTURES, OKX, OutcomeTable, Write, classify
 
-TABLES = {"bybit": BYBIT, "binance": BINANCE, "okx": OKX}
+TABLES = {"bybit": BYBIT, "binance": BINANCE, "okx": OKX, "kraken futures": KRAKEN_FUTURES}
 
 
 def refusal(code: str, status: int = 200) -> Reply:

@@ -16,7 +16,8 @@ def spec(broker: str, product: str, endpoint: str | None = None) -> BrokerSpec:
 
 
 @pytest.mark.parametrize(
-    ("broker", "product"), [("bybit", "unified"), ("binance", "usdm"), ("okx", "unified")]
+    ("broker", "product"),
+    [("bybit", "unified"), ("binance", "usdm"), ("okx", "unified"), ("kraken", "futures")],
 )
 async def test_a_broker_is_opened_by_its_id_without_asking_anybody(broker: str, product: str) -> None:
     opened = open_broker(spec(broker, product))
@@ -27,7 +28,7 @@ async def test_a_broker_is_opened_by_its_id_without_asking_anybody(broker: str, 
 
 
 @pytest.mark.parametrize(
-    ("broker", "product"), [("mtgox", "spot"), ("bybit", "usdm"), ("okx", ""), ("kraken", "margin")]
+    ("broker", "product"), [("mtgox", "spot"), ("bybit", "usdm"), ("okx", ""), ("kraken", "unified")]
 )
 def test_what_is_not_listed_is_not_supported(broker: str, product: str) -> None:
     with pytest.raises(NotSupported):

@@ -96,11 +96,15 @@ SANDBOX_ACCOUNTS = load_sandbox(SANDBOX).accounts
 
 @pytest.mark.parametrize("account", SANDBOX_ACCOUNTS, ids=lambda account: account.id)
 def test_each_sandbox_account_starts_sound_and_near_its_leverage_cap(account: SandboxAccount) -> None:
-    prices = {"USDT": 1} | {name: float(price) for name, price in load_sandbox(SANDBOX).prices.items()}
+    prices = {"USDT": 1, "USD": 1} | {
+        name: float(price) for name, price in load_sandbox(SANDBOX).prices.items()
+    }
     equity = sum(float(amount) * prices[currency] for currency, amount in account.wallets.items())
     notional, margin = 0.0, 0.0
     for position in account.positions:
-        value = float(position.quantity) * prices[position.symbol.partition("-")[0]]
+        base, _, quote = position.symbol.partition("-")
+        inverse = quote == "USD"  # counted in dollars
+        value = float(position.quantity) * (1 if inverse else prices[base])
         notional += value
         margin += value / float(position.leverage)
     assert 3.5 < notional / equity < 5

@@ -20,6 +20,7 @@ accounts:
 """
 
 OKX = ACCOUNT.replace("bybit", "okx") + "    password: p\n"
+KRAKEN = ACCOUNT.replace("bybit", "krakenfutures").replace("secret: s", "secret: c2VjcmV0")
 
 
 def sandbox(text: str) -> SandboxSettings:
@@ -42,12 +43,18 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("bybit", "unified", "cross"),
         ("binance", "usdm", "single_asset"),
         ("okx", "unified", "futures"),
+        ("krakenfutures", "futures", "multi_collateral"),
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
-    text = OKX if broker == "okx" else ACCOUNT.replace("bybit", broker)
-    (account,) = sandbox(text).accounts
+    texts = {"okx": OKX, "krakenfutures": KRAKEN}
+    (account,) = sandbox(texts.get(broker, ACCOUNT.replace("bybit", broker))).accounts
     assert (account.product, account.mode) == (product, mode)
+
+
+def test_a_venue_may_have_another_name_as_a_broker_of_the_daemon() -> None:
+    (kraken,), (okx,) = sandbox(KRAKEN).accounts, sandbox(OKX).accounts
+    assert (kraken.broker, kraken.broker_id, okx.broker_id) == ("krakenfutures", "kraken", "okx")
 
 
 def test_an_opening_is_read_whole() -> None:
@@ -99,13 +106,15 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         ("speed: 0\n" + ACCOUNT, 1, "speed", "0 < value"),
         ("speed: 20000\n" + ACCOUNT, 1, "speed", "the most is 10000"),
         ("scenario: Flash Crash\n" + ACCOUNT, 1, "scenario", "a-z, 0-9"),
-        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "known here: binance, bybit, okx"),
+        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "did you mean krakenfutures?"),
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),
-        (ACCOUNT.replace("bybit", "kraken"), 3, "accounts[0].broker", "known here: bybit, binance, okx"),
+        (ACCOUNT.replace("bybit", "kraken"), 3, "accounts[0].broker", "did you mean krakenfutures?"),
         (ACCOUNT + "    mode: portfolio\n", 7, "accounts[0].mode", "known here: cross, isolated"),
         (ACCOUNT + "    product: usdm\n", 7, "accounts[0].product", "known here: unified"),
         (ACCOUNT + "    password: p\n", 7, "accounts[0].password", "bybit keys have no passphrase"),
+        (KRAKEN.replace("c2VjcmV0", "s"), 5, "accounts[0].secret", "Kraken's secrets are base64"),
+        (KRAKEN + "    position_mode: hedge\n", 7, "accounts[0].position_mode", "holds one position"),
         (ACCOUNT.replace("bybit", "okx"), 2, "accounts[0].password", "OKX keys come with a passphrase"),
         (ACCOUNT.replace("api_key: k", "api_key: 'a b'"), 4, "accounts[0].api_key", "without spaces"),
         (ACCOUNT.replace("{USDT: 1000}", "1000"), 6, "accounts[0].wallets", "`key: value`"),

@@ -24,6 +24,8 @@ ACCOUNTS = (
     "binance-multi",
     "okx-futures",
     "okx-multi",
+    "kraken-flex",
+    "kraken-coin",
 )
 
 

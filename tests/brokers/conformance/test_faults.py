@@ -17,7 +17,7 @@ pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
 BTC = "BTC-USDT"
-ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures"]
+ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures"]
 HARMLESS_TO_READS = {
     FaultKind.SLOW,
     FaultKind.DUPLICATE_CODE,
@@ -158,19 +158,24 @@ async def test_other_writes_under_a_fault_claim_nothing_that_is_not_so(
     if len(resting) == len(orders):
         assert Verdict.ACCEPTED not in {report.verdict for report in reports}
 
+    can, currency = broker.capabilities, settled.case.venue.currency
     symbol = settled.symbol("SOL-USDT")
     before = engine.leverage(settled.account, settled.listed("SOL-USDT"))
     refused = await told(lambda: broker.set_leverage(symbol, Decimal(3)))
     if refused is None:
+        assert can.set_leverage
         assert engine.leverage(settled.account, settled.listed("SOL-USDT")) == 3
     else:
         assert engine.leverage(settled.account, settled.listed("SOL-USDT")) in {before, Decimal(3)}
 
-    moved = await broker.transfer_in("USDT", Decimal(100), "0" * 31 + "d")
-    left = engine.funding_balance(settled.account, "USDT")
-    if moved.verdict is Verdict.ACCEPTED:
+    moved = await told(lambda: broker.transfer_in(currency, Decimal(100), "0" * 31 + "d"))
+    left = engine.funding_balance(settled.account, currency)
+    if isinstance(moved, BrokerError):
+        assert not can.transfer_in
+        assert left == Decimal(5000)
+    elif moved.verdict is Verdict.ACCEPTED:
         assert left == Decimal(4900)
-    if moved.verdict is Verdict.REJECTED:
+    elif moved.verdict is Verdict.REJECTED:
         assert left == Decimal(5000)
     settled.server.faults.clear()
 

@@ -1,10 +1,12 @@
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from brokers.errors import NotSupported
 from brokers.models import OrderSide, Side
 from brokers.numbers import ceil_to_step, floor_to_step
 from brokers.orders import OrderState, Verdict
@@ -27,6 +29,8 @@ GUARDED = [
     "okx-futures",
     "okx-futures-isolated",
     "okx-multi-currency-hedge",
+    "kraken-futures",
+    "kraken-futures-isolated",
 ]
 """Where the venue itself keeps an order from opening. OKX documents `reduceOnly` for futures and multi-
 currency mode only; in portfolio mode nothing but the order's size, from a fresh picture, does it."""
@@ -80,7 +84,12 @@ async def test_an_immediate_limit_away_from_the_market_ends_unfilled(station: St
     price = floor_to_step(position.mark_price * Decimal("1.02"), rules.price_step)
     before = station.exposure()
     order = station.reduce(position, position.quantity, price=price)
-    assert (await station.broker.submit(order)).verdict is Verdict.ACCEPTED
+    report = await station.broker.submit(order)
+    if report.verdict is Verdict.REJECTED:  # a venue may say so at once
+        assert report.code == "iocWouldNotExecute"
+        assert station.exposure() == before
+        return
+    assert report.verdict is Verdict.ACCEPTED
     final = await settled(station, order)
     assert final.state is OrderState.CANCELLED
     assert final.filled in {None, NOTHING}
@@ -275,8 +284,19 @@ async def test_cancelling_nothing_asks_nothing(station: Station) -> None:
 # ---------------------------------------------------------------- leverage and transfers
 
 
+async def refuses_unasked(station: Station, call: Coroutine[Any, Any, Any]) -> None:
+    """What an adapter cannot do, it says so without asking the venue."""
+    seen = len(station.server.received)
+    with pytest.raises(NotSupported):
+        await call
+    assert len(station.server.received) == seen
+
+
 async def test_leverage_is_set_and_setting_it_again_is_no_error(station: Station) -> None:
     symbol = station.symbol("SOL-USDT")
+    if not station.broker.capabilities.set_leverage:
+        await refuses_unasked(station, station.broker.set_leverage(symbol, Decimal(7)))
+        return
     await station.broker.set_leverage(symbol, Decimal(7))
     leg = Side.LONG if station.case.hedge else None
     assert station.engine.leverage(station.account, station.listed("SOL-USDT"), leg) == 7
@@ -287,6 +307,10 @@ async def test_leverage_is_set_and_setting_it_again_is_no_error(station: Station
 async def test_collateral_moves_in_once_and_is_found_again(station: Station) -> None:
     since = station.broker.venue_now()
     amount, client_id = Decimal("1234.5"), "0" * 31 + "a"
+    if not station.broker.capabilities.transfer_in:
+        await refuses_unasked(station, station.broker.transfer_in("USDT", amount, client_id))
+        await refuses_unasked(station, station.broker.find_transfer(client_id, "USDT", amount, since))
+        return
     before = station.engine.figures(station.account).coin("USDT").wallet_balance
     report = await station.broker.transfer_in("USDT", amount, client_id)
     assert report.verdict is Verdict.ACCEPTED, report
@@ -300,6 +324,8 @@ async def test_collateral_moves_in_once_and_is_found_again(station: Station) -> 
 
 
 async def test_a_transfer_without_funds_moves_nothing(station: Station) -> None:
+    if not station.broker.capabilities.transfer_in:
+        return
     report = await station.broker.transfer_in("USDT", Decimal(50_000), "0" * 31 + "c")
     assert report.verdict in {Verdict.REJECTED, Verdict.UNKNOWN}
     assert station.engine.funding_balance(station.account, "USDT") == Decimal(5000)

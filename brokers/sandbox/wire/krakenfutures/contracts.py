@@ -1,7 +1,6 @@
 """What the sandbox lists under Kraken's names: perpetuals in dollars (`PF_`) and in coin (`PI_`).
 
-The margin levels of the linear ones are those of Kraken's class A and B schedules, up to the fifth level; the
-inverse ones have its first level alone. Source: Kraken support 360022632452 and 15579128794772.
+Their margin schedule is the one of a client who may take ten times the collateral: Kraken has several.
 """
 
 from collections.abc import Mapping
@@ -14,15 +13,13 @@ from brokers.sandbox.instrument import HOUR_MS, Instrument, maintenance_tiers
 
 USD = "USD"
 
-CLASS_A = maintenance_tiers(
-    ("0", "0.01"), ("1000000", "0.02"), ("2000000", "0.025"), ("5000000", "0.05"), ("10000000", "0.1")
-)
-CLASS_B = maintenance_tiers(
-    ("0", "0.01"), ("250000", "0.02"), ("750000", "0.025"), ("1000000", "0.05"), ("5000000", "0.1")
-)
+TEN_TIMES = maintenance_tiers(("0", "0.05"), ("1000000", "0.1"), ("5000000", "0.15"))
+"""Half of what opens a position: 10, 20 and 30 %, as in the fourth to sixth level of Kraken's schedules.
+
+Source: Kraken support 360022632452."""
 
 
-def _linear(base: str, code: str, lot: str, tick: str, tiers: str = "A") -> Instrument:
+def _linear(base: str, code: str, lot: str, tick: str) -> Instrument:
     return Instrument(
         name=f"PF_{code}USD",
         base=base,
@@ -30,8 +27,8 @@ def _linear(base: str, code: str, lot: str, tick: str, tiers: str = "A") -> Inst
         lot_step=Decimal(lot),
         min_quantity=Decimal(lot),
         price_step=Decimal(tick),
-        max_leverage=Decimal(50),
-        tiers=CLASS_A if tiers == "A" else CLASS_B,
+        max_leverage=Decimal(10),
+        tiers=TEN_TIMES,
         taker_fee=Decimal("0.0005"),
         funding_interval_ms=HOUR_MS,
         funding_rate=Decimal("0.0000125"),
@@ -48,8 +45,8 @@ def _inverse(base: str, code: str, tick: str) -> Instrument:
         lot_step=ONE,
         min_quantity=ONE,
         price_step=Decimal(tick),
-        max_leverage=Decimal(50),
-        tiers=maintenance_tiers(("0", "0.01")),
+        max_leverage=Decimal(10),
+        tiers=maintenance_tiers(("0", "0.05")),
         taker_fee=Decimal("0.0005"),
         funding_interval_ms=HOUR_MS,
         funding_rate=Decimal("0.0000125"),
@@ -59,7 +56,7 @@ def _inverse(base: str, code: str, tick: str) -> Instrument:
 CONTRACTS = (
     _linear("BTC", "XBT", "0.0001", "1"),
     _linear("ETH", "ETH", "0.001", "0.1"),
-    _linear("SOL", "SOL", "0.01", "0.01", "B"),
+    _linear("SOL", "SOL", "0.01", "0.01"),
     _inverse("BTC", "XBT", "0.5"),
     _inverse("ETH", "ETH", "0.05"),
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 from brokers.fields import Fields
 from brokers.models import ContractKind, Finding, FindingCode, MarginMode, MarketRules, Position, Side, Symbol
-from brokers.numbers import ONE, ZERO, NumberError
+from brokers.numbers import ZERO, NumberError
 from brokers.venues.kraken.futures.envelope import time_from_iso
 from brokers.venues.kraken.futures.markets import USD, common_name, pair_of, requirement
 
@@ -180,7 +180,7 @@ def _pnl(
     signed = worth if side is Side.LONG else -worth
     if kind is ContractKind.LINEAR:
         return signed * (mark - entry)
-    return signed * (ONE / entry - ONE / mark)
+    return signed / entry - signed / mark
 
 
 def _time(fields: Fields) -> datetime | None:

@@ -1,13 +1,14 @@
 """What a pool has and requires."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from brokers.models import MarginMode, PositionMode, Side, UnitKind
+from brokers.models import MarginMode, OrderSide, PositionMode, Side, UnitKind
 from brokers.sandbox.engine import Engine
-from brokers.sandbox.orders import OrderSpec
+from brokers.sandbox.orders import OrderSpec, OrderType, Rejection
 from brokers.sandbox.spec import Asset, MarginPool, MarginPrice, OpeningPosition, OpeningWallet
 
 D = Decimal
@@ -92,6 +93,27 @@ def test_margins_at_entry_do_not_follow_the_price(
     engine.move_price("X", D("0.9"))
     pool = engine.figures("a").pool("USDT")
     assert (pool.initial_margin, pool.maintenance_margin, pool.unrealized_pnl) == (1000, 100, -1000)
+
+
+def test_where_the_schedule_opens_a_leverage_is_for_isolated_positions(
+    build: Callable[..., Engine], long_x: Callable[..., OpeningPosition]
+) -> None:
+    engine = build(positions=(long_x(100),), leverage=5, rules={"initial_over_maintenance": D(2)})
+    pool = engine.figures("a").pool("USDT")
+    assert (pool.position_initial_margin, pool.maintenance_margin) == (200, 100)
+    engine.set_leverage("a", "X-USDT", D(50))
+    assert engine.figures("a").pool("USDT").position_initial_margin == 200
+    buy = OrderSpec(symbol="X-USDT", side=OrderSide.BUY, quantity=D(100), type=OrderType.LIMIT, price=D(50))
+    engine.place("a", buy)
+    assert engine.figures("a").pool("USDT").order_initial_margin == 100, "two per cent of 5,000"
+    with pytest.raises(Rejection, match="insufficient_margin"):
+        engine.place("a", replace(buy, quantity=D(100_000)))
+    isolated = build(
+        positions=(long_x(100, margin_mode=MarginMode.ISOLATED),),
+        leverage=5,
+        rules={"initial_over_maintenance": D(2)},
+    )
+    assert isolated.figures("a").pool("X-USDT:net").position_initial_margin == 2000
 
 
 def test_the_ratio_holds_the_liquidation_fee_where_the_venue_counts_it(

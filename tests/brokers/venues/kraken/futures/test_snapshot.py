@@ -1,0 +1,375 @@
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from brokers.errors import MalformedAnswer
+from brokers.models import AccountSnapshot, ContractKind, FindingCode, MarginMode, Measure, Side, UnitKind
+
+Row = dict[str, Any]
+Make = Callable[..., Row]
+See = Callable[..., AccountSnapshot]
+D = Decimal
+
+
+def position(symbol: str = "PF_XBTUSD", side: str = "long", size: float = 1, **more: object) -> Row:
+    return {
+        "side": side,
+        "symbol": symbol,
+        "price": 100000.0,
+        "fillTime": "2025-11-16T10:00:00.000Z",
+        "size": size,
+        "unrealizedFunding": 0.0,
+        "pnlCurrency": "USD",
+        **more,
+    }
+
+
+def ticker(symbol: str, mark: object, *, suspended: bool = False) -> Row:
+    return {"symbol": symbol, "markPrice": mark, "suspended": suspended}
+
+
+def success(**parts: object) -> Row:
+    return {"result": "success", **parts, "serverTime": "2025-11-17T00:34:37.524Z"}
+
+
+def codes(snapshot: AccountSnapshot) -> list[FindingCode]:
+    return [finding.code for finding in snapshot.findings]
+
+
+def ratio(part: Decimal | None, whole: Decimal | None) -> Decimal:
+    assert part is not None
+    assert whole is not None
+    return part / whole
+
+
+# ---------------------------------------------------------------- worked examples
+
+
+def test_utilization_and_maintenance_of_the_multi_collateral_wallet(see: See) -> None:
+    wallet = {
+        "type": "multiCollateralMarginAccount",
+        "initialMargin": 4000,
+        "initialMarginWithOrders": 4500,
+        "maintenanceMargin": 2000,
+        "collateralValue": 9927.51,
+        "totalUnrealizedAsMargin": -501,
+        "availableMargin": 4926.51,
+        "marginEquity": 9426.51,
+    }
+    held = position(size=2)
+    snapshot = see(held, wallets={"flex": wallet})
+    assert snapshot.findings == ()
+    unit = snapshot.unit("flex")
+    assert (unit.kind, unit.currency, unit.measures) == (UnitKind.ACCOUNT, "USD", frozenset(Measure))
+    assert round(ratio(unit.initial_margin, unit.margin_equity), 4) == D("0.4774")
+    used, available = unit.initial_margin, unit.available_margin
+    assert used is not None
+    assert available is not None
+    assert round(used / (used + available), 4) == D("0.4774")
+    assert round(ratio(unit.maintenance_margin, unit.margin_equity), 4) == D("0.2122")
+
+
+def test_a_wallet_of_several_currencies_without_positions_uses_nothing(see: See) -> None:
+    wallet = {
+        "type": "multiCollateralMarginAccount",
+        "currencies": {
+            "USD": {"quantity": 4999.02353918, "value": 4999.02353918, "collateral": 4999.02353918},
+            "XBT": {"quantity": 0.06616863739, "value": 5029.07, "collateral": 4928.49},
+        },
+        "balanceValue": 20916.93,
+        "collateralValue": 20498.278,
+        "initialMargin": 0,
+        "initialMarginWithOrders": 0,
+        "maintenanceMargin": 0,
+        "totalUnrealized": 0,
+        "totalUnrealizedAsMargin": 0,
+        "marginEquity": 20498.278,
+        "availableMargin": 20498.278,
+    }
+    snapshot = see(wallets={"flex": wallet})
+    assert snapshot.findings == ()
+    unit = snapshot.unit("flex")
+    assert (unit.margin_equity, unit.initial_margin, unit.maintenance_margin) == (D("20498.278"), 0, 0)
+    coins = {c.currency: (c.wallet_balance, c.value, c.debt) for c in snapshot.collaterals}
+    assert coins["BTC"] == (D("0.06616863739"), D("5029.07"), None)
+
+
+def test_margins_of_a_position_go_by_its_entry_price(see: See, flex: Make) -> None:
+    wallet = flex(
+        initialMargin=0.7053,
+        initialMarginWithOrders=0.7053,
+        maintenanceMargin=0.35265,
+        marginEquity=100,
+        availableMargin=99.2947,
+    )
+    snapshot = see(position("PF_LTCUSD", size=0.5, price=70.53), wallets={"flex": wallet})
+    assert snapshot.findings == ()
+    (held,) = snapshot.positions
+    assert (held.initial_margin, held.maintenance_margin) == (D("0.7053"), D("0.35265"))
+    assert (held.mark_price, held.notional) == (D("68.804"), D("34.402"))
+    assert held.unrealized_pnl == D("0.5") * (D("68.804") - D("70.53"))
+
+
+# ---------------------------------------------------------------- positions
+
+
+def test_a_linear_position_is_priced_by_its_ticker(see: See) -> None:
+    snapshot = see(position())
+    assert snapshot.findings == ()
+    (held,) = snapshot.positions
+    assert (held.symbol, held.unit, held.side, held.margin_mode) == (
+        "PF_XBTUSD",
+        "flex",
+        Side.LONG,
+        MarginMode.CROSS,
+    )
+    assert (held.quantity, held.notional, held.unrealized_pnl) == (1, 90_000, -10_000)
+    assert (held.entry_price, held.leverage_setting, held.hedged) == (100_000, None, False)
+    assert (snapshot.as_of.microsecond, (snapshot.fetched_at - snapshot.as_of).total_seconds()) == (
+        524_000,
+        0.476,
+    )
+
+
+@pytest.mark.parametrize("name", ["pf_xbtusd", "PF_XBTUSD"])
+def test_a_contract_may_be_written_in_either_case(see: See, name: str) -> None:
+    snapshot = see(position(name), tickers=(ticker(name.swapcase(), 90000),))
+    assert [held.symbol for held in snapshot.positions] == ["PF_XBTUSD"]
+    assert snapshot.findings == ()
+
+
+def test_a_contract_keeps_the_spelling_of_the_list(see: See) -> None:
+    (held,) = see(position("PF_AAPLXUSD"), tickers=(ticker("PF_AAPLxUSD", 300),)).positions
+    assert held.symbol == "PF_AAPLxUSD"
+
+
+def test_an_inverse_position_counts_dollars_and_is_worth_coin(see: See) -> None:
+    wallet = {
+        "type": "marginAccount",
+        "currency": "xbt",
+        "balances": {"xbt": 2.5},
+        "auxiliary": {"usd": 0, "pv": 2.25, "pnl": -0.25, "af": 2.23, "funding": 0},
+        "marginRequirements": {"im": 0.02, "mm": 0.01, "lt": 0.005, "tt": 0.004},
+    }
+    row = position("PI_XBTUSD", size=100_000, price=100_000.0, pnlCurrency="XBT")
+    snapshot = see(row, wallets={"fi_xbtusd": wallet})
+    assert snapshot.findings == ()
+    (held,) = snapshot.positions
+    assert (held.unit, held.settle, held.kind) == ("fi_xbtusd", "BTC", ContractKind.INVERSE)
+    assert held.notional == D(100_000) / D(80_000)
+    assert held.unrealized_pnl == D(1) - D("1.25")
+    assert (held.initial_margin, held.maintenance_margin) == (D("0.02"), D("0.01"))
+    unit = snapshot.unit("fi_xbtusd")
+    assert (unit.kind, unit.currency, unit.wallet_balance) == (UnitKind.CURRENCY, "BTC", D("2.5"))
+    assert (unit.margin_equity, unit.initial_margin, unit.available_margin) == (
+        D("2.25"),
+        D("0.02"),
+        D("2.23"),
+    )
+
+
+def test_what_an_inverse_wallet_holds_back_counts_as_used(see: See) -> None:
+    """Kraken's documented sample: 153.74 of value, 52.8 required, 100.74 left, so 53 are spoken for."""
+    wallet = {
+        "type": "marginAccount",
+        "currency": "xbt",
+        "balances": {"xbt": "141.31756797"},
+        "auxiliary": {"af": 100.73891563, "funding": 100.73891563, "pnl": 12.42134766, "pv": 153.73891563},
+        "marginRequirements": {"im": 52.8, "lt": 39.6, "mm": 23.76, "tt": 15.84},
+        "triggerEstimates": {"im": 3110, "lt": 2890, "mm": 3000, "tt": 2830},
+    }
+    row = position("PI_XBTUSD", "short", size=100_000_000, price=70_000.0)
+    unit = see(row, wallets={"fi_xbtusd": wallet}).unit("fi_xbtusd")
+    assert unit.initial_margin == D(53)
+    assert unit.maintenance_margin == D("23.76")
+
+
+def test_wallets_that_hold_nothing_and_the_cash_wallet_are_no_units(see: See, flex: Make) -> None:
+    empty = {
+        "type": "marginAccount",
+        "currency": "eth",
+        "balances": {"eth": 0.0},
+        "auxiliary": {"usd": 0, "pv": 0.0, "pnl": 0.0, "af": 0.0},
+        "marginRequirements": {"im": 0.0, "mm": 0.0},
+    }
+    snapshot = see(position(), wallets={"flex": flex(), "fi_ethusd": empty})
+    assert [unit.key for unit in snapshot.units] == ["flex"]
+
+
+def test_an_isolated_position_is_a_unit_of_its_own(see: See, flex: Make) -> None:
+    row = position(size=0.1, maxFixedLeverage=5)
+    wallet = flex(maintenanceMargin=100)
+    snapshot = see(row, wallets={"flex": wallet})
+    assert snapshot.findings == ()
+    (held,) = snapshot.positions
+    assert (held.margin_mode, held.unit, held.leverage_setting) == (
+        MarginMode.ISOLATED,
+        "isolated:PF_XBTUSD",
+        5,
+    )
+    unit = snapshot.unit("isolated:PF_XBTUSD")
+    assert (unit.initial_margin, unit.margin_equity, unit.maintenance_margin) == (2_000, 1_000, 100)
+    assert (unit.measures, unit.parent) == (frozenset({Measure.MAINTENANCE}), "flex")
+    assert snapshot.unit("flex").unrealized_pnl is None, "whether it holds the isolated one is not said"
+
+
+def test_the_smaller_side_of_one_coin_requires_nothing(see: See, flex: Make) -> None:
+    wallet = flex(initialMargin=2000, maintenanceMargin=1000)
+    short = position("FF_XBTUSD_260327", "short", size=0.6)
+    snapshot = see(position(), short, wallets={"flex": wallet})
+    assert snapshot.findings == ()
+    margins = {held.symbol: (held.initial_margin, held.maintenance_margin) for held in snapshot.positions}
+    assert margins == {"PF_XBTUSD": (2000, 1000), "FF_XBTUSD_260327": (0, 0)}
+
+
+def test_isolated_legs_do_not_net(see: See) -> None:
+    short = position("FF_XBTUSD_260327", "short", size=0.6, maxFixedLeverage=2)
+    held = {p.symbol: p.maintenance_margin for p in see(position(), short).positions}
+    assert held == {"PF_XBTUSD": 1000, "FF_XBTUSD_260327": 600}
+
+
+def test_margins_are_shares_of_what_the_wallet_states(see: See, flex: Make) -> None:
+    """A retail client's schedule asks 25 times as much as the one that is listed."""
+    wallet = flex(
+        initialMargin=75_000,
+        initialMarginWithOrders=75_000,
+        maintenanceMargin=37_500,
+        marginEquity=90_000,
+        availableMargin=15_000,
+    )
+    held = see(position(), position("PF_LTCUSD", size=1000, price=50.0), wallets={"flex": wallet}).positions
+    assert [p.initial_margin for p in held] == [50_000, 25_000]
+    assert [p.maintenance_margin for p in held] == [25_000, 12_500]
+
+
+def test_levels_are_needed_part_by_part(see: See, flex: Make) -> None:
+    wallet = flex(
+        initialMargin=60_000,
+        initialMarginWithOrders=60_000,
+        maintenanceMargin=30_000,
+        marginEquity=300_000,
+        availableMargin=240_000,
+        balanceValue=500_000,
+        totalUnrealized=-200_000,
+    )
+    snapshot = see(position(size=20), wallets={"flex": wallet})
+    (held,) = snapshot.positions
+    assert (held.initial_margin, held.maintenance_margin) == (60_000, 30_000)
+    assert [(t.floor, t.rate, t.deduction) for t in snapshot.tiers["PF_XBTUSD"]] == [
+        (0, D("0.01"), 0),
+        (1_000_000, D("0.02"), 10_000),
+    ]
+
+
+# ---------------------------------------------------------------- what must be noticed
+
+
+def test_an_answer_without_positions_is_unknown_and_not_flat(see: See) -> None:
+    with pytest.raises(MalformedAnswer, match="openPositions"):
+        see(positions=success())
+    with pytest.raises(MalformedAnswer, match="tickers"):
+        see(position(), tickers_answer=success())
+    with pytest.raises(MalformedAnswer, match="accounts"):
+        see(position(), accounts=success())
+
+
+@pytest.mark.parametrize(
+    ("tickers", "code", "mark"),
+    [
+        ((), FindingCode.FIELD_MISSING, None),
+        ((ticker("PF_XBTUSD", None),), FindingCode.FIELD_MISSING, None),
+        ((ticker("PF_XBTUSD", "NaN"),), FindingCode.FIELD_MISSING, None),
+        ((ticker("PF_XBTUSD", 0),), FindingCode.FIELD_MISSING, None),
+        ((ticker("PF_XBTUSD", 90000, suspended=True),), FindingCode.INCOMPLETE, 90_000),
+    ],
+)
+def test_a_position_without_a_live_price_is_a_finding(
+    see: See, tickers: tuple[Any, ...], code: FindingCode, mark: int | None
+) -> None:
+    snapshot = see(position(), tickers=tickers)
+    assert codes(snapshot) == [code]
+    assert snapshot.findings[0].symbol == "PF_XBTUSD"
+    assert snapshot.positions[0].mark_price == mark
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"availableMargin": 7000.0},
+        {"marginEquity": 0.0},
+        {"marginEquity": 10000.03},
+        {"initialMarginWithOrders": 0.0},
+    ],
+)
+def test_margins_that_contradict_one_another_are_found(
+    see: See, flex: Make, changes: dict[str, float]
+) -> None:
+    snapshot = see(position(), wallets={"flex": flex(**changes)})
+    assert codes(snapshot) == [FindingCode.INCONSISTENT]
+    assert "availableMargin" in snapshot.findings[0].detail
+
+
+def test_available_margin_may_be_floored_at_zero(see: See, flex: Make) -> None:
+    wallet = flex(marginEquity=2000.0, availableMargin=0.0)
+    assert see(position(), wallets={"flex": wallet}).findings == ()
+
+
+def test_a_torn_picture_is_found(see: See, flex: Make) -> None:
+    assert codes(see()) == [FindingCode.INCONSISTENT], "a requirement, and no position"
+    without = flex(maintenanceMargin=0.0)
+    assert codes(see(position(), wallets={"flex": without})) == [FindingCode.INCONSISTENT]
+
+
+@pytest.mark.parametrize(
+    "name", ["marginEquity", "initialMarginWithOrders", "maintenanceMargin", "availableMargin"]
+)
+@pytest.mark.parametrize("damage", ["NaN", None, "", "1,000"])
+def test_a_damaged_total_is_found_and_never_zero(see: See, flex: Make, name: str, damage: object) -> None:
+    snapshot = see(position(), wallets={"flex": flex(**{name: damage})})
+    assert snapshot.findings
+    fields = {
+        "marginEquity": "margin_equity",
+        "initialMarginWithOrders": "initial_margin",
+        "maintenanceMargin": "maintenance_margin",
+        "availableMargin": "available_margin",
+    }
+    assert getattr(snapshot.unit("flex"), fields[name]) is None
+
+
+def test_positions_of_a_wallet_that_is_not_listed_are_found(see: See) -> None:
+    snapshot = see(position("PI_XBTUSD", size=100), wallets={})
+    assert FindingCode.TOTALS_MISSING in codes(snapshot)
+    assert snapshot.unit("fi_xbtusd").margin_equity is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"symbol": "PF_NEWUSD"}, FindingCode.SYMBOL_UNKNOWN),
+        ({"size": "NaN"}, FindingCode.FIELD_DAMAGED),
+        ({"size": None}, FindingCode.FIELD_MISSING),
+        ({"side": "both"}, FindingCode.FIELD_DAMAGED),
+        ({"size": -1}, FindingCode.FIELD_DAMAGED),
+        ({"price": None}, FindingCode.FIELD_MISSING),
+        ({"maxFixedLeverage": 0}, FindingCode.FIELD_DAMAGED),
+    ],
+)
+def test_a_damaged_row_is_found(see: See, changes: dict[str, object], code: FindingCode) -> None:
+    assert code in codes(see(position(**changes)))
+
+
+def test_two_rows_of_one_contract_are_found(see: See) -> None:
+    snapshot = see(position(), position("pf_xbtusd"))
+    assert FindingCode.INCONSISTENT in codes(snapshot)
+    assert len(snapshot.positions) == 1
+
+
+def test_the_oldest_answer_dates_the_picture(see: See, flex: Make) -> None:
+    old = success(accounts={"flex": flex()}) | {"serverTime": "2025-11-17T00:24:37.524Z"}
+    snapshot = see(position(), accounts=old)
+    assert (snapshot.fetched_at - snapshot.as_of).total_seconds() == 600.476
+    undated = success(accounts={"flex": flex()})
+    del undated["serverTime"]
+    assert codes(see(position(), accounts=undated)) == [FindingCode.TIME_MISSING]
