@@ -119,7 +119,7 @@ def guarded_of(settings: Settings, account: Account) -> Guarded:
     """Return an account as its cycle needs it."""
     return Guarded(
         broker=account.broker,
-        policy=policy_of(settings, account.settings),
+        policy=policy_of(settings, account.settings, account.broker.capabilities.pace),
         mode=mode_of(settings, account.settings),
         caps=TopUpCaps(
             per_transfer=dict(settings.top_up.max_per_transfer), per_day=dict(settings.top_up.max_per_day)

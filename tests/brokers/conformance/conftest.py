@@ -185,14 +185,20 @@ class Station:
         return next(p for p in snapshot.positions if (p.symbol, p.side) == (self.symbol(pair), side))
 
     def reduce(
-        self, position: Position, quantity: Decimal, *, price: Decimal | None = None, ttl_s: float = 2.0
+        self,
+        position: Position,
+        quantity: Decimal,
+        *,
+        price: Decimal | None = None,
+        ttl_s: float | None = None,
     ) -> ReduceOrder:
         """Build a reducing order with an id of its own; `quantity` in the venue's order unit."""
+        life = self.broker.capabilities.order_time_to_live
         return ReduceOrder(
             position=position,
             quantity=quantity,
             client_order_id=ClientOrderId(f"{next(_ids):032x}"),
-            deadline=self.broker.venue_now() + timedelta(seconds=ttl_s),
+            deadline=self.broker.venue_now() + (life if ttl_s is None else timedelta(seconds=ttl_s)),
             limit_price=price,
         )
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.wire
 
 Station = Any  # the fixture's type lives in conftest
 BTC = "BTC-USDT"
-ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures"]
+ONE_EACH = ["binance-single-asset", "bybit-cross", "okx-futures", "kraken-futures", "kraken-spot"]
 HARMLESS_TO_READS = {
     FaultKind.SLOW,
     FaultKind.DUPLICATE_CODE,
@@ -192,13 +192,27 @@ async def test_somebody_elses_trade_shows_in_the_next_snapshot(station: Station)
     assert held == {(BTC, Side.SHORT), ("ETH-USDT", Side.LONG)} == set(station.exposure())
 
 
-@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
+@pytest.mark.parametrize("case", [case for case in ONE_EACH if case != "kraken-spot"], indirect=True)
 async def test_a_clock_that_jumps_is_measured_again_by_the_next_read(station: Station) -> None:
     station.server.faults.set(Fault(kind=FaultKind.CLOCK_SKEW, ms=90_000))
     snapshot = await station.snapshot()
     assert snapshot.positions
     offset = station.broker.transport.clock_offset
     assert offset.offset_ms == pytest.approx(97_000, abs=500)
+
+
+@pytest.mark.parametrize("case", ["kraken-spot"], indirect=True)
+async def test_where_no_answer_carries_a_time_the_next_order_has_a_jumping_clock_measured(
+    station: Station,
+) -> None:
+    position = await station.position(BTC, Side.LONG)
+    station.server.faults.set(Fault(kind=FaultKind.CLOCK_SKEW, ms=90_000))
+    early = await station.broker.submit(station.reduce(position, position.quantity))
+    assert (early.verdict, early.code) == (Verdict.REJECTED, "EService:Deadline elapsed")
+    await station.broker.measure_clock()  # joins the measurement that the refusal began
+    assert station.broker.transport.clock_offset.offset_ms == pytest.approx(97_000, abs=1000)
+    again = await station.broker.submit(station.reduce(position, position.quantity))
+    assert again.verdict is Verdict.ACCEPTED
 
 
 @pytest.mark.parametrize("case", ONE_EACH, indirect=True)

@@ -78,18 +78,13 @@ class Gate:
         self._nonces[account] = nonce
 
     def admit(self, request: WireRequest) -> str:
-        """Return the account that signed `request`.
+        """Return the account that signed `request`, and count it.
 
         Raises:
             WireRefusal: not a request of any account, a nonce that does not rise, one call too many.
         """
-        spec = self._engine.account_by_key(request.headers.get("api-key", ""))
-        if spec is None:
-            raise refuse(INVALID_KEY)
+        spec = self.signer(request)
         nonce = str(arguments(request).get("nonce") or "")
-        expected = api_sign(_secret_of(spec), request.path, nonce, request.body)
-        if not hmac.compare_digest(request.headers.get("api-sign", "").encode(), expected.encode()):
-            raise refuse(INVALID_SIGNATURE)
         if not (nonce.isascii() and nonce.isdigit()) or int(nonce) <= self._nonces.get(spec.name, -1):
             raise refuse(INVALID_NONCE)
         self._nonces[spec.name] = int(nonce)
@@ -98,6 +93,21 @@ class Gate:
         if call not in UNCOUNTED:
             self._count(spec.name, request.now_ms)
         return spec.name
+
+    def signer(self, request: WireRequest) -> AccountSpec:
+        """Return the account that signed `request`, whenever that was.
+
+        Raises:
+            WireRefusal: not a request of any account.
+        """
+        spec = self._engine.account_by_key(request.headers.get("api-key", ""))
+        if spec is None:
+            raise refuse(INVALID_KEY)
+        nonce = str(arguments(request).get("nonce") or "")
+        expected = api_sign(_secret_of(spec), request.path, nonce, request.body)
+        if not hmac.compare_digest(request.headers.get("api-sign", "").encode(), expected.encode()):
+            raise refuse(INVALID_SIGNATURE)
+        return spec
 
     def _count(self, account: str, now_ms: int) -> None:
         counter = self._counters.setdefault(account, _Counter(at_ms=now_ms))

@@ -76,6 +76,10 @@ class KrakenWire(Wire):
         """Return the account that signed `request`, within its counter."""
         return self.gate.admit(request)
 
+    def readmit(self, request: WireRequest) -> str:
+        """Return whose request it is: its nonce was judged when it came, and signatures do not age."""
+        return self.gate.signer(request).name
+
     def refusal(self, kind: str) -> WireAnswer:
         """Return Kraken's own answer of one kind."""
         errors = {

@@ -16,7 +16,7 @@ from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
 from brokers.venues.kraken.spot import cancelling, keys
-from brokers.venues.kraken.spot.envelope import result_of, rows_by_id
+from brokers.venues.kraken.spot.envelope import object_of, result_of, rows_by_id
 from brokers.venues.kraken.spot.markets import find_rules, rate_pair, read_pairs
 from brokers.venues.kraken.spot.orders import order_params, read_ack, read_open_order, read_report
 from brokers.venues.kraken.spot.positions import quotes_of, read_lots
@@ -49,6 +49,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         set_leverage=False,
         pace=PACE,
     )
+    mode_every: ClassVar = 1_000_000
+    """There is one mode: it is enough to ask when connecting."""
 
     def __init__(self, spec: BrokerSpec) -> None:
         super().__init__(spec)
@@ -61,9 +63,9 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         return read_pairs(await read("publicGetAssetPairs", cost=0))
 
     async def load_mode(self, read: Read) -> AccountMode:
-        """Return the one mode there is; nothing is asked."""
-        del read
+        """Return the one mode there is, of an account that has totals at all."""
         keys.check_secret(self.spec.credentials.secret)
+        object_of(await read(BALANCE, {"asset": "ZUSD"}), "TradeBalance")
         return SPOT_MARGIN
 
     async def load_permissions(self, read: Read) -> KeyPermissions:

@@ -7,6 +7,7 @@ from typing import Any
 from brokers.errors import (
     Banned,
     BrokerError,
+    ClockRefused,
     MalformedAnswer,
     NonceRefused,
     RateLimited,
@@ -19,6 +20,9 @@ from brokers.profile import Headers
 
 INVALID_NONCE = "EAPI:Invalid nonce"
 UNKNOWN_ORDER = "EOrder:Unknown order"
+
+DEADLINE_ELAPSED, WRONG_DEADLINE = "EService:Deadline elapsed", "EGeneral:Invalid arguments:deadline"
+"""An order's deadline has passed, or is too near or too far: so it is when our clock is wrong."""
 
 HUMAN = frozenset(
     {
@@ -110,6 +114,8 @@ def read_refusal(status: int, headers: Headers, payload: Any) -> BrokerError | N
         return None
     refusals = list(dict.fromkeys(error for error in errors if not error.startswith(WARNING)))
     if refusals:
+        if refusals in ([DEADLINE_ELAPSED], [WRONG_DEADLINE]):
+            return ClockRefused(refusals[0], code=_code_of(refusals[0]))
         return _error_of(" | ".join(sorted({_code_of(error) for error in refusals})), "; ".join(refusals))
     if status < HTTPStatus.BAD_REQUEST and payload.get("result") is None:
         return MalformedAnswer("neither an error nor a result")
