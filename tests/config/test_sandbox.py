@@ -111,7 +111,7 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
             "listen: {coinbase: 0}\n" + ACCOUNT,
             1,
             "listen.coinbase",
-            "known here: binance, bybit, kraken, krakenfutures",
+            "known here: binance, bybit, kraken, ",
         ),
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),

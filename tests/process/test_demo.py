@@ -24,6 +24,7 @@ ACCOUNTS = (
     "binance-multi",
     "okx-futures",
     "okx-multi",
+    "kraken-spot",
     "kraken-flex",
     "kraken-coin",
 )

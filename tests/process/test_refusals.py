@@ -74,7 +74,11 @@ REFUSED = {
         [r":1: database\.url: must not hold the password"],
     ),
     "tab": ("mode: observe", "mode: observe\nlog:\n\tlevel: info", [r":3: is not valid YAML: .*"]),
-    "kraken": ("broker: bybit", "broker: kraken", [r"account bybit-main: margind has no adapter for kraken"]),
+    "coinbase": (
+        "broker: bybit",
+        "broker: coinbase",
+        [r"account bybit-main: margind has no adapter for coinbase"],
+    ),
 }
 
 
@@ -90,7 +94,7 @@ def written(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-CASES = [(name, "check") for name in REFUSED] + [(name, "run") for name in ("two-problems", "kraken")]
+CASES = [(name, "check") for name in REFUSED] + [(name, "run") for name in ("two-problems", "coinbase")]
 
 
 @pytest.mark.parametrize(("name", "command"), CASES, ids=map(" ".join, CASES))
