@@ -5,9 +5,15 @@ from hypothesis import strategies as st
 from brokers.answers import Reply
 from brokers.errors import OutcomeUnknown, RequestRefused
 from brokers.orders import Verdict
-from brokers.outcomes import BINANCE, BYBIT, KRAKEN_FUTURES, OKX, OutcomeTable, Write, classify
+from brokers.outcomes import BINANCE, BYBIT, KRAKEN_FUTURES, KRAKEN_SPOT, OKX, OutcomeTable, Write, classify
 
-TABLES = {"bybit": BYBIT, "binance": BINANCE, "okx": OKX, "kraken futures": KRAKEN_FUTURES}
+TABLES = {
+    "bybit": BYBIT,
+    "binance": BINANCE,
+    "okx": OKX,
+    "kraken": KRAKEN_SPOT,
+    "kraken futures": KRAKEN_FUTURES,
+}
 
 
 def refusal(code: str, status: int = 200) -> Reply:
@@ -42,6 +48,18 @@ def refusal(code: str, status: int = 200) -> Reply:
         ("okx", Write.ORDER, "50004", Verdict.UNKNOWN),
         ("okx", Write.CANCEL, "51402", Verdict.REJECTED),
         ("okx", Write.CANCEL, "51410", Verdict.UNKNOWN),
+        ("kraken", Write.ORDER, "EAPI:Invalid nonce", Verdict.REJECTED),
+        ("kraken", Write.CANCEL, "EAPI:Invalid nonce", Verdict.REJECTED),
+        ("kraken", Write.ORDER, "EOrder:Reduce only:No position exists", Verdict.REJECTED),
+        ("kraken", Write.ORDER, "EOrder:Reduce only:Position is closed", Verdict.UNKNOWN),
+        ("kraken", Write.ORDER, "EService:Deadline elapsed", Verdict.REJECTED),
+        ("kraken", Write.CANCEL, "EService:Deadline elapsed", Verdict.UNKNOWN),
+        ("kraken", Write.ORDER, "EService:Unavailable", Verdict.UNKNOWN),
+        ("kraken", Write.ORDER, "EAPI:Rate limit exceeded", Verdict.UNKNOWN),
+        ("kraken", Write.ORDER, "EOrder:Rate limit exceeded", Verdict.REJECTED),
+        ("kraken", Write.ORDER, "EOrder:Insufficient funds | EService:Unavailable", Verdict.UNKNOWN),
+        ("kraken", Write.CANCEL, "EOrder:Unknown order", Verdict.REJECTED),
+        ("kraken", Write.ORDER, "EOrder:Unknown order", Verdict.UNKNOWN),
     ],
 )
 def test_reviewed_codes_prove_what_the_venue_documents(

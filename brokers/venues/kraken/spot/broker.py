@@ -20,7 +20,7 @@ from brokers.venues.kraken.spot.envelope import object_of, result_of, rows_by_id
 from brokers.venues.kraken.spot.markets import find_rules, rate_pair, read_pairs
 from brokers.venues.kraken.spot.orders import order_params, read_ack, read_open_order, read_report
 from brokers.venues.kraken.spot.positions import quotes_of, read_lots
-from brokers.venues.kraken.spot.profile import KRAKEN_SPOT, ORDER_TIME_TO_LIVE, PACE
+from brokers.venues.kraken.spot.profile import KRAKEN_SPOT, ORDER_TIME_TO_LIVE, PACE, PICTURE
 from brokers.venues.kraken.spot.snapshot import SPOT_MARGIN, RawSnapshot, read_rates, read_snapshot
 
 BALANCE, POSITIONS = "privatePostTradeBalance", "privatePostOpenPositions"
@@ -55,6 +55,7 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
     def __init__(self, spec: BrokerSpec) -> None:
         super().__init__(spec)
         self._held: tuple[Position, ...] = ()
+        self._picture_cost = PICTURE
 
     # ------------------------------------------------------------------ reading
 
