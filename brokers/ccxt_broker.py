@@ -25,11 +25,13 @@ from brokers.models import (
     MarketRules,
     Symbol,
 )
+from brokers.numbers import ZERO
 from brokers.orders import (
     CancelReport,
     ClientOrderId,
     OpenOrder,
     OrderReport,
+    OrderState,
     ReduceOrder,
     TransferReport,
     Verdict,
@@ -162,7 +164,10 @@ class CcxtBroker(VenueHooks[Raw]):
         ack = None
         if verdict is Verdict.ACCEPTED:
             ack = _or_none(lambda: self.parse_ack(order, reply.payload))
-        return order_report(order, verdict, ack, reply)
+        report = order_report(order, verdict, ack, reply)
+        if report.verdict is Verdict.REJECTED and report.code in self.outcomes.unfilled:
+            report = replace(report, state=OrderState.CANCELLED, filled=ZERO)
+        return report
 
     async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
         """Cancel exactly `orders`, whatever book each rests in; one report per order, in that order."""

@@ -79,6 +79,7 @@ class FindingCode(StrEnum):
     INCONSISTENT = "inconsistent"  # two figures that must agree do not
     MODE_UNKNOWN = "mode_unknown"  # account mode not recognised or not what it was
     SYMBOL_UNKNOWN = "symbol_unknown"  # a position in an instrument without market rules
+    PRICE_UNKNOWN = "price_unknown"  # a position without a live mark price; the unit's totals still count it
     TIME_MISSING = "time_missing"  # the answer carries no venue time
     VENUE_ACTING = "venue_acting"  # the venue itself is liquidating or auto-deleveraging
 

@@ -102,7 +102,7 @@ class OrderState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
-    """What the venue says of one order. `state` is `None` when an answer only acknowledges it.
+    """What the venue says of one order. `state` is `None` when an answer only acknowledges or rejects it.
 
     `filled` in the venue's order unit, `average_price` in quote; `None` where the answer does not say.
     `code` and `message` are the venue's own, on a rejection.

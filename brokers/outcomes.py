@@ -30,12 +30,15 @@ class OutcomeTable:
         benign: Per kind of write, codes that mean the goal was reached already (order gone, leverage as
             asked, position flat). They are rejections too: the write itself did nothing. A fresh read must
             confirm it.
+        unfilled: Codes of rejected orders that only say that nothing in the book was within their price: such
+            an order is over as one that was cancelled without a fill.
     """
 
     rejected: Mapping[str, str]
     rejected_orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     exists: frozenset[str] = frozenset()
     benign: Mapping[Write, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    unfilled: frozenset[str] = frozenset()
 
     def verdict_of(self, write: Write, code: str | None) -> Verdict:
         """Say what a refusal with `code` proves."""
@@ -292,6 +295,7 @@ KRAKEN_FUTURES = OutcomeTable(
         }
     ),
     exists=frozenset({"clientOrderIdAlreadyExist"}),
+    unfilled=frozenset({"iocWouldNotExecute"}),
     benign=MappingProxyType(
         {
             Write.ORDER: MappingProxyType({"wouldNotReducePosition": _REDUCE}),

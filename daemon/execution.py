@@ -244,7 +244,7 @@ def record_report(
     journal: Journal, intent: Intent, report: OrderReport, clock: Clock, *, slippage: Decimal | None = None
 ) -> Intent:
     """Journal what the venue says of an order, within the caller's transaction."""
-    if report.verdict is Verdict.ACCEPTED:
+    if report.verdict is Verdict.ACCEPTED or report.state is not None:
         state = STATE_OF_ORDER[report.state]
     else:
         state = STATE_OF_VERDICT[report.verdict]

@@ -31,6 +31,8 @@ from daemon.risk.reason import Reason
 CLOCK_TOLERANCE = timedelta(seconds=1)
 """How far ahead of us a venue's time may seem: the most our measurement of its clock may be off."""
 
+NOT_ORDERABLE = frozenset({FindingCode.SYMBOL_UNKNOWN, FindingCode.PRICE_UNKNOWN})
+
 MARGIN_TOLERANCE = Decimal("0.10")  # of the positions' sum: venues round, and convert at rates of their own
 EQUITY_TOLERANCE = Decimal("0.10")  # of the larger figure
 AVAILABLE_TOLERANCE = Decimal("0.10")  # of utilization: what haircuts and frozen balances may explain
@@ -79,12 +81,12 @@ def _time_gates(snapshot: AccountSnapshot, policy: MarginPolicy, now: datetime) 
 def _finding_gate(finding: Finding, snapshot: AccountSnapshot) -> Gate:
     """A broker's finding blocks what it is about: a unit, else the account.
 
-    An instrument without market rules blocks only its own position: the venue's totals still count it, so
-    the other positions may be cut.
+    An instrument without market rules or a live price blocks only its own position: the venue's totals still
+    count it, so the other positions may be cut.
     """
     owners = {position.unit for position in snapshot.positions if position.symbol == finding.symbol}
     unit = finding.unit if finding.unit is not None else (owners.pop() if len(owners) == 1 else None)
-    unknown = finding.code is FindingCode.SYMBOL_UNKNOWN and finding.symbol is not None
+    unknown = finding.code in NOT_ORDERABLE and finding.symbol is not None
     return Gate(
         reason=Reason(finding.code.value),
         weight=Weight.POSITION if unknown else Weight.FAULT,

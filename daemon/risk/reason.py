@@ -44,6 +44,7 @@ class Reason(StrEnum):
     INCONSISTENT = "inconsistent"
     MODE_UNKNOWN = "mode_unknown"
     SYMBOL_UNKNOWN = "symbol_unknown"
+    PRICE_UNKNOWN = "price_unknown"
     TIME_MISSING = "time_missing"
     VENUE_ACTING = "venue_acting"
 

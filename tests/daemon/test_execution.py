@@ -11,6 +11,7 @@ import pytest
 
 from brokers.errors import VenueUnavailable
 from brokers.models import OrderSide, PositionMode, Side
+from brokers.orders import OrderReport, OrderState, Verdict
 from brokers.sandbox.mishaps import Fate
 from brokers.sandbox.orders import OrderType, TimeInForce
 from brokers.sandbox.spec import BookShape
@@ -285,6 +286,23 @@ class Acknowledging:
         if self._failing:
             raise VenueUnavailable("down")
         return None if self._silent >= 0 else await self._line.find_order(client_order_id, symbol)
+
+
+class Empty(Acknowledging):
+    """A venue that calls an immediate order that met nobody a rejection, as Kraken does."""
+
+    async def submit(self, order: Any) -> Any:  # noqa: ANN401 - the port's own types
+        named = {"client_order_id": order.client_order_id, "symbol": order.symbol}
+        over = {"state": OrderState.CANCELLED, "filled": D(0), "code": "iocWouldNotExecute"}
+        return OrderReport(verdict=Verdict.REJECTED, **named, **over)
+
+
+async def test_a_rejection_that_only_found_nobody_is_a_miss_and_no_refusal(triple: Desk) -> None:
+    execution = Execution(broker=Empty(triple.line), journal=triple.journal, clock=triple.clock)
+    done = await execution.send(write_down(triple, execution))
+
+    assert states(done) == [S.CANCELLED] * 3
+    assert [(intent.filled, intent.code) for intent in done] == [(0, "iocWouldNotExecute")] * 3
 
 
 async def test_what_an_acknowledged_order_filled_is_looked_up(triple: Desk) -> None:

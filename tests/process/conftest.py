@@ -19,6 +19,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import yaml
 
+from brokers.sandbox.wire.krakenfutures.contracts import NAMES as KRAKEN_NAMES
+from config.sandbox import BROKERS, PRODUCTS
+
 HERE = Path(__file__).parent
 Json = Any
 Line = dict[str, Any]
@@ -186,13 +189,10 @@ class Venue:
 
     def position(self, account: str, asset: str = "BTC") -> Decimal:
         """Return what the account holds of an asset, negative when short, legs netted."""
+        names = (f"{asset}-", KRAKEN_NAMES[f"{asset}-USDT"])
+        own = [row for row in self.truth(account)["positions"] if row["symbol"].startswith(names)]
         return sum(
-            (
-                Decimal(row["quantity"]) * (1 if row["side"] == "long" else -1)
-                for row in self.truth(account)["positions"]
-                if row["symbol"].startswith(f"{asset}-")
-            ),
-            Decimal(0),
+            (Decimal(row["quantity"]) * (1 if row["side"] == "long" else -1) for row in own), Decimal(0)
         )
 
     def history(self, kind: str | None = None, account: str | None = None) -> list[Line]:
@@ -315,7 +315,8 @@ class Workshop:
         }
         return {
             "id": row["id"],
-            "broker": row["broker"],
+            "broker": BROKERS.get(row["broker"], row["broker"]),
+            "product": PRODUCTS[row["broker"]],
             "credentials": credentials,
             "endpoint": endpoint,
         }
@@ -365,7 +366,7 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 def _account(name: str, broker: str, **more: Setting) -> Line:
     credentials = {
         "api_key": f"{CANARY}Key-{name}",
-        "secret": f"{CANARY}Secret-{name}",
+        "secret": f"{CANARY}Secret{name}".replace("-", "").ljust(48, "0"),  # Kraken's are base64
         **({"password": f"{CANARY}Phrase-{name}"} if broker == "okx" else {}),
     }
     return {"id": name, "broker": broker, **credentials, **more}
@@ -391,3 +392,9 @@ def binance() -> Line:
 def okx() -> Line:
     """An account in futures mode, long 1.6 BTC; it falls as `bybit` does."""
     return _account("okx-a", "okx", wallets={"USDT": 36000}, positions=[_long("1.6")])
+
+
+@pytest.fixture
+def krakenfutures() -> Line:
+    """A multi-collateral account, long 1.6 BTC: margined at its entry, down 13 % it is beyond 90 %."""
+    return _account("krakenfutures-a", "krakenfutures", wallets={"USD": 38000}, positions=[_long("1.6")])

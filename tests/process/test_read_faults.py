@@ -23,9 +23,10 @@ DAMAGE = (
     "revoked_key",
 )
 POLL_S = 1.0
-FEWER = {"binance": ("html_200", "truncated", "empty_positions", "zero_equity", "nan", "missing_field")}
-"""Binance counts weight per address, so fewer accounts share it here. Its answers carry no time of their own:
-a picture with all row times put back is still the present one."""
+FIGURES = ("html_200", "truncated", "empty_positions", "zero_equity", "nan", "missing_field")
+FEWER = {"binance": FIGURES, "krakenfutures": (*FIGURES, "stale_timestamp")}
+"""These count requests per address, so fewer accounts share it here. Binance's answers carry no time of their
+own: a picture with all row times put back is still the present one."""
 
 
 def one_each(account: Account, faults: tuple[str, ...]) -> list[Account]:
@@ -34,13 +35,14 @@ def one_each(account: Account, faults: tuple[str, ...]) -> list[Account]:
         {
             **account,
             "id": fault.replace("_", "-"),
-            **{name: f"{account[name]}-{fault}" for name in ("api_key", "secret") if name in account},
+            "api_key": f"{account['api_key']}-{fault}",
+            "secret": f"{account['secret']}{fault}".replace("_", "").ljust(80, "0"),  # base64, for Kraken
         }
         for fault in faults
     ]
 
 
-@pytest.mark.parametrize("broker", ["bybit", "binance", "okx"])
+@pytest.mark.parametrize("broker", ["bybit", "binance", "okx", "krakenfutures"])
 def test_no_damaged_answer_makes_it_act_and_every_one_is_told(
     workshop: Workshop, request: pytest.FixtureRequest, broker: str
 ) -> None:
@@ -95,12 +97,12 @@ def test_a_stranger_at_the_gateway_and_a_ban_stop_the_asking_and_not_the_alarm(
 
 
 def test_a_venue_clock_that_jumps_is_measured_anew_and_the_cut_comes(
-    workshop: Workshop, bybit: Account, binance: Account, okx: Account
+    workshop: Workshop, bybit: Account, binance: Account, okx: Account, krakenfutures: Account
 ) -> None:
-    sandbox = workshop.sandbox(bybit, binance, okx)
+    sandbox = workshop.sandbox(bybit, binance, okx, krakenfutures)
     daemon = workshop.guard(sandbox)
     mark = daemon.mark()
-    for broker, ms in (("bybit", 30_000), ("binance", -20_000), ("okx", 60_000)):
+    for broker, ms in (("bybit", 30_000), ("binance", -20_000), ("okx", 60_000), ("krakenfutures", 45_000)):
         sandbox.venue(broker).fault("clock_skew", ms=ms)
         sandbox.venue(broker).move("0.8668")
     for row in sandbox.accounts:

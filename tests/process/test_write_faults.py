@@ -11,8 +11,18 @@ Workshop = Any
 Daemon = Any
 Account = dict[str, Any]  # the types live in conftest
 
-ORDERS = {"bybit": "/v5/order/create", "binance": "/fapi/v1/order", "okx": "/api/v5/trade/order"}
-ENDING = {"bybit": Decimal("1.258"), "binance": Decimal("0.949"), "okx": Decimal("1.0128")}
+ORDERS = {
+    "bybit": "/v5/order/create",
+    "binance": "/fapi/v1/order",
+    "okx": "/api/v5/trade/order",
+    "krakenfutures": "/derivatives/api/v3/sendorder",
+}
+ENDING = {
+    "bybit": Decimal("1.258"),
+    "binance": Decimal("0.949"),
+    "okx": Decimal("1.0128"),
+    "krakenfutures": Decimal("0.998"),
+}
 NEAR = Decimal("0.002")
 """Fees are allowed for in every order anew, so several small ones end a little off one large one."""
 
@@ -33,12 +43,17 @@ FAULTS: dict[str, dict[str, Any]] = {
 def one_each(account: Account, names: Any) -> list[Account]:  # noqa: ANN401 - any names
     """Return an account a name, all alike."""
     return [
-        {**account, "id": name, **{part: f"{account[part]}-{name}" for part in ("api_key", "secret")}}
+        {
+            **account,
+            "id": name,
+            "api_key": f"{account['api_key']}-{name}",
+            "secret": f"{account['secret']}{name}".replace("-", "").ljust(80, "0"),  # base64, for Kraken
+        }
         for name in names
     ]
 
 
-@pytest.mark.parametrize("broker", ["bybit", "binance", "okx"])
+@pytest.mark.parametrize("broker", ["bybit", "binance", "okx", "krakenfutures"])
 def test_every_unclear_outcome_is_settled_and_the_target_reached_without_cutting_twice(
     workshop: Workshop, request: pytest.FixtureRequest, broker: str
 ) -> None:

@@ -3,8 +3,8 @@
 import itertools
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -59,6 +59,7 @@ def _held(symbol: str, side: Side, quantity: str, mode: MarginMode | None = None
 
 ONE_WAY = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10"))
 HEDGED = (_held(BTC, Side.LONG, "0.5"), _held(BTC, Side.SHORT, "0.2"), _held(ETH, Side.SHORT, "10"))
+DOLLARS = (_held(BTC, Side.LONG, "30000"), _held(ETH, Side.SHORT, "30000"))
 MIXED = (_held(BTC, Side.LONG, "0.5"), _held(ETH, Side.SHORT, "10", MarginMode.ISOLATED))
 
 
@@ -71,10 +72,13 @@ class Case:
     positions: tuple[OpeningPosition, ...] = ONE_WAY
     hedge: bool = False
     margin_mode: MarginMode = MarginMode.CROSS
-    balance: Decimal = Decimal(20_000)
     early: Decimal = Decimal(1)
     """The venue's own ratio over that of its last moment: it may liquidate before it must."""
     clock_error_ms: float = 500
+    wallets: Mapping[str, str] = field(default_factory=dict)
+    """Currency -> balance; by default 20,000 of what the venue's contracts settle in."""
+    inverse: bool = False
+    """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
 
     @property
     def venue(self) -> SandboxVenue:
@@ -86,16 +90,26 @@ class Case:
         """What backs cross positions."""
         return self.venue.pools[self.mode]
 
+    def listed(self, pair: str) -> str:
+        """Return the engine's contract of a pair."""
+        return self.venue.listed_as(pair.replace("USDT", "USD") if self.inverse else pair)
+
+    def pair_of(self, name: str) -> str:
+        """Return the pair that the engine's contract stands for."""
+        pair = self.venue.pair_of(name)
+        return f"{pair}T" if self.inverse and pair.endswith("-USD") else pair
+
     def account(self) -> AccountSpec:
         """Return the account as the engine has it."""
-        listed_as, currency = self.venue.listed_as, self.venue.currency
-        positions = tuple(replace(held, symbol=listed_as(held.symbol)) for held in self.positions)
+        currency = self.venue.currency
+        wallets = self.wallets or {currency: "20000"}
+        positions = tuple(replace(held, symbol=self.listed(held.symbol)) for held in self.positions)
         return AccountSpec(
             name="desk",
             api_key=KEY,
             secret=SECRET,
             password=PASSWORD,
-            wallets={currency: OpeningWallet(balance=self.balance)},
+            wallets={name: OpeningWallet(balance=Decimal(amount)) for name, amount in wallets.items()},
             funding={currency: Decimal(5_000)},
             margin_pool=self.pool,
             position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
@@ -122,6 +136,13 @@ CASES = {
     "kraken-spot": Case(broker="kraken", mode="spot_margin", early=Decimal(2), clock_error_ms=1000),
     "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
     "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
+    "kraken-futures-inverse": Case(
+        broker="krakenfutures",
+        mode="single_collateral",
+        positions=DOLLARS,
+        wallets={"BTC": "0.3", "ETH": "6"},
+        inverse=True,
+    ),
 }
 
 _ids = itertools.count(1)
@@ -141,16 +162,17 @@ class Station:
 
     def listed(self, pair: str) -> str:
         """Return the engine's contract of a pair."""
-        return self.case.venue.listed_as(pair)
+        return self.case.listed(pair)
 
     def symbol(self, pair: str) -> Symbol:
         """Return the venue's symbol of a pair."""
         return next(symbol for symbol in self.broker._rulebook.rules if self.pair(symbol) == pair)
 
     def pair(self, symbol: Symbol) -> str:
-        """Return the pair that a venue's symbol trades: its own currency stands for the pair's dollars."""
+        """Return the pair that a venue's symbol stands for: what it settles in is the pair's dollars."""
         rules = self.broker._rulebook.rules[symbol]
-        return f"{rules.base}-{'USDT' if rules.settle == self.case.venue.currency else rules.settle}"
+        settle = rules.base if self.case.inverse else self.case.venue.currency
+        return f"{rules.base}-{'USDT' if rules.settle == settle else rules.settle}"
 
     # --- the engine's truth
 
@@ -163,7 +185,7 @@ class Station:
     def exposure(self) -> dict[tuple[str, Side], Decimal]:
         """Return every position of the engine by pair, in engine units."""
         rows = self.engine.figures(self.account).positions
-        return {(self.case.venue.pair_of(row.symbol), row.side): row.quantity for row in rows}
+        return {(self.case.pair_of(row.symbol), row.side): row.quantity for row in rows}
 
     def orders_of(self, client_id: str) -> list[Order]:
         """Return every order the venue ever took with that client id."""
@@ -221,7 +243,7 @@ class Station:
             OrderSpec(
                 symbol=self.listed(pair),
                 side=side,
-                quantity=Decimal(quantity),
+                quantity=Decimal(quantity) * (Decimal(price or trigger or "0") if self.case.inverse else 1),
                 type=OrderType.MARKET if price is None else OrderType.LIMIT,
                 time_in_force=TimeInForce.GTC,
                 price=None if price is None else Decimal(price),

@@ -58,8 +58,11 @@ def test_every_finding_blocks_what_it_is_about(build: BUILD) -> None:
         assert assessment.protection is Protection.UNPROTECTED
 
 
-def test_an_unknown_instrument_blocks_its_own_position_and_not_the_unit(build: BUILD) -> None:
-    finding = Finding(code=FindingCode.SYMBOL_UNKNOWN, detail="delisted", symbol=Symbol("BTCUSDT"))
+@pytest.mark.parametrize("code", [FindingCode.SYMBOL_UNKNOWN, FindingCode.PRICE_UNKNOWN])
+def test_an_unknown_instrument_blocks_its_own_position_and_not_the_unit(
+    build: BUILD, code: FindingCode
+) -> None:
+    finding = Finding(code=code, detail="delisted", symbol=Symbol("BTCUSDT"))
     assessment = build.judge(build.book(100_000, findings=[finding], markets=[]))
 
     assert assessment.units[0].actionable

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from brokers.answers import ForeignAnswer, Reply
 from brokers.ccxt_broker import CcxtBroker
@@ -127,8 +127,8 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         last hundred executions. Not known only when no source has it and at least two of them answered.
         """
         status, fills = await asyncio.gather(
-            _ask_or_none(read, ORDERS_STATUS, {"cliOrdIds": str(client_order_id)}),
-            _ask_or_none(read, "privateGetFills"),
+            _rows_or_none(read, ORDERS_STATUS, "orders", {"cliOrdIds": str(client_order_id)}),
+            _rows_or_none(read, "privateGetFills", "fills"),
         )
         if status is None:
             if fills is None:
@@ -136,18 +136,19 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
             resting = list_of(await _ask(read, "privateGetOpenorders"), "openOrders")
             report = read_resting(resting, client_order_id, symbol)
         else:
-            report = read_status(list_of(status, "orders"), client_order_id, symbol)
-        executed = None if fills is None else read_fills(list_of(fills, "fills"), client_order_id, symbol)
+            report = read_status(status, client_order_id, symbol)
+        executed = None if fills is None else read_fills(fills, client_order_id, symbol)
         if report is not None:
             return replace(report, average_price=None if executed is None else executed.average_price)
         if executed is not None:
             return executed
-        history = await _ask_or_none(read, "historyGetOrders", {"tradeable": str(symbol), "sort": "desc"})
+        wanted = {"tradeable": str(symbol), "sort": "desc"}
+        history = await _rows_or_none(read, "historyGetOrders", "elements", wanted)
         if history is None:
             if fills is None:
                 raise MalformedAnswer("neither fills nor the order history is to be had")
             return None
-        return read_history(list_of(history, "elements"), client_order_id, symbol)
+        return read_history(history, client_order_id, symbol)
 
     # ------------------------------------------------------------------ writing
 
@@ -191,6 +192,15 @@ async def _ask_or_none(read: Read, call: str, params: Mapping[str, object] = NO_
     except (RequestRefused, ForeignAnswer) as error:
         _log.info("kraken futures: %s is not to be had: %s", call, error)
         return None
+
+
+async def _rows_or_none(
+    read: Read, call: str, name: str, params: Mapping[str, object] = NO_PARAMS
+) -> tuple[Mapping[str, Any], ...] | None:
+    """Read a list that a host may not have; an answer that leaves the list out tells nothing either."""
+    answer = await _ask_or_none(read, call, params)
+    left_out = answer is None or (isinstance(answer, Mapping) and name not in answer)
+    return None if left_out else list_of(answer, name)
 
 
 def build(spec: BrokerSpec) -> Broker:

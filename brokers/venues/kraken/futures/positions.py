@@ -157,11 +157,13 @@ def _holding(
 
 
 def _mark(fields: Fields, quote: Quote | None) -> Decimal | None:
+    """Return a live price; that of a suspended market may be an old one, and nothing trades there."""
     if quote is None or quote.mark is None:
-        fields.find(FindingCode.FIELD_MISSING, "no mark price: its ticker is missing or states none")
+        fields.find(FindingCode.PRICE_UNKNOWN, "its ticker is missing, or states no mark price")
         return None
     if quote.suspended:
-        fields.find(FindingCode.INCOMPLETE, "its market is suspended: the mark price may be an old one")
+        fields.find(FindingCode.PRICE_UNKNOWN, "its market is suspended")
+        return None
     return quote.mark
 
 

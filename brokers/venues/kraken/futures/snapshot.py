@@ -6,7 +6,7 @@ wallet, each isolated position. They are never summed. The cash wallet backs not
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from brokers.fields import Fields, mapping_from
@@ -33,6 +33,9 @@ from brokers.venues.kraken.futures.units import (
     isolated_unit,
     scaled,
 )
+
+LONGEST_SPREAD = timedelta(seconds=5)
+"""Answers asked for together and further apart than a read may take: one of them is a stale copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ def newest_time(raw: RawSnapshot) -> datetime | None:
 
 
 def read_snapshot(raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot:
-    """Build the snapshot; `as_of` is the oldest of the three answers' times.
+    """Build the snapshot; `as_of` is the oldest of the answers' times, of which prices may lack theirs.
 
     Raises:
         MalformedAnswer: an answer holds no list of what it is asked for: that is unknown, never flat.
@@ -82,15 +85,21 @@ def read_snapshot(raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot
     holdings = read_positions(list_of(raw.positions, "openPositions"), around, findings)
     units, holdings = _units(accounts, holdings, findings)
     times = [_time(payload) for payload in (raw.accounts, raw.positions, raw.tickers)]
-    if None in times:
+    if None in times[:2]:
         findings.append(Finding(code=FindingCode.TIME_MISSING, detail="an answer without serverTime"))
+    stamped = [time for time in times if time is not None]
+    if stamped and max(stamped) - min(stamped) > LONGEST_SPREAD:
+        detail = (
+            f"its answers are of {min(stamped):%H:%M:%S} to {max(stamped):%H:%M:%S}, by the venue's clock"
+        )
+        findings.append(Finding(code=FindingCode.INCONSISTENT, detail=detail))
     positions = tuple(holding.position for holding in holdings)
     markets = context.markets
     return AccountSnapshot(
         account_id=context.account_id,
         broker=context.broker,
         product=context.product,
-        as_of=min((time for time in times if time is not None), default=context.now),
+        as_of=min(stamped, default=context.now),
         fetched_at=context.now,
         mode=context.mode,
         units=units,

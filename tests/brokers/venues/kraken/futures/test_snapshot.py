@@ -276,22 +276,26 @@ def test_an_answer_without_positions_is_unknown_and_not_flat(see: See) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tickers", "code", "mark"),
+    "tickers",
     [
-        ((), FindingCode.FIELD_MISSING, None),
-        ((ticker("PF_XBTUSD", None),), FindingCode.FIELD_MISSING, None),
-        ((ticker("PF_XBTUSD", "NaN"),), FindingCode.FIELD_MISSING, None),
-        ((ticker("PF_XBTUSD", 0),), FindingCode.FIELD_MISSING, None),
-        ((ticker("PF_XBTUSD", 90000, suspended=True),), FindingCode.INCOMPLETE, 90_000),
+        (),
+        (ticker("PF_XBTUSD", None),),
+        (ticker("PF_XBTUSD", "NaN"),),
+        (ticker("PF_XBTUSD", 0),),
+        (ticker("PF_XBTUSD", 90000, suspended=True),),
     ],
 )
-def test_a_position_without_a_live_price_is_a_finding(
-    see: See, tickers: tuple[Any, ...], code: FindingCode, mark: int | None
-) -> None:
+def test_a_position_without_a_live_price_is_a_finding(see: See, tickers: tuple[Row, ...]) -> None:
     snapshot = see(position(), tickers=tickers)
-    assert codes(snapshot) == [code]
-    assert snapshot.findings[0].symbol == "PF_XBTUSD"
-    assert snapshot.positions[0].mark_price == mark
+    assert [(f.code, f.symbol) for f in snapshot.findings] == [(FindingCode.PRICE_UNKNOWN, "PF_XBTUSD")]
+    (held,) = snapshot.positions
+    assert (held.mark_price, held.notional, held.unrealized_pnl) == (None, None, None)
+    assert snapshot.unit("flex").margin_equity == 10_000, "the wallet's own figures still stand"
+
+
+def test_an_isolated_position_without_a_live_price_cannot_be_measured(see: See) -> None:
+    snapshot = see(position(size=0.1, maxFixedLeverage=5), tickers=())
+    assert snapshot.unit("isolated:PF_XBTUSD").margin_equity is None
 
 
 @pytest.mark.parametrize(
@@ -370,6 +374,11 @@ def test_the_oldest_answer_dates_the_picture(see: See, flex: Make) -> None:
     old = success(accounts={"flex": flex()}) | {"serverTime": "2025-11-17T00:24:37.524Z"}
     snapshot = see(position(), accounts=old)
     assert (snapshot.fetched_at - snapshot.as_of).total_seconds() == 600.476
+    assert codes(snapshot) == [FindingCode.INCONSISTENT], "a stale copy among fresh answers"
+    slow = success(accounts={"flex": flex()}) | {"serverTime": "2025-11-17T00:34:32.600Z"}
+    assert see(position(), accounts=slow).findings == ()
     undated = success(accounts={"flex": flex()})
     del undated["serverTime"]
     assert codes(see(position(), accounts=undated)) == [FindingCode.TIME_MISSING]
+    prices = {"result": "success", "tickers": [ticker("PF_XBTUSD", 90000)]}
+    assert see(position(), tickers_answer=prices).findings == ()

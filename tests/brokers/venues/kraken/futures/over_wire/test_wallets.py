@@ -11,6 +11,7 @@ from brokers.sandbox.engine import Engine
 from brokers.sandbox.faults import Fault, FaultKind
 from brokers.sandbox.orders import OrderSpec, OrderType
 from brokers.sandbox.server import SandboxServer
+from brokers.sandbox.wire.base import Route, WireAnswer
 
 pytestmark = pytest.mark.wire
 
@@ -142,6 +143,18 @@ async def test_absence_needs_two_sources(
             assert expected[name] is MalformedAnswer
         else:
             assert (None if report is None else report.state) is expected[name], name
+
+
+async def test_an_answer_that_leaves_its_list_out_tells_nothing(sign_in: Open, server: SandboxServer) -> None:
+    broker = await sign_in("flex")
+    bare = WireAnswer(payload={"result": "success", "serverTime": "2026-01-01T00:00:00.000Z"})
+    routes = server._gateway._routes
+    path = "/derivatives/api/v3/orders/status"
+    server._gateway._routes = routes | {
+        ("POST", path): Route(method="POST", path=path, handler=lambda *_: bare)
+    }
+    assert await broker.find_order("f" * 32, "PF_XBTUSD") is None
+    assert server.received[-2] == ("GET", "/derivatives/api/v3/openorders", "flex")
 
 
 async def test_without_a_key_service_permissions_are_unknown(sign_in: Open, server: SandboxServer) -> None:
