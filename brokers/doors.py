@@ -190,7 +190,9 @@ class Door:
         endpoint = self._endpoints.get(call)
         if endpoint is None:
             return cast("Callable[[Any], Awaitable[Answer]] | None", getattr(self._exchange, call, None))
-        return functools.partial(self._exchange.request, endpoint.path, [endpoint.section], endpoint.method)
+        return functools.partial(
+            self._exchange.request, endpoint.path, list(endpoint.section), endpoint.method
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -61,8 +61,8 @@ class Endpoint:
     """A documented call that ccxt does not list: `path` below ccxt's URL `section`, signed like others."""
 
     path: str
-    section: str
-    method: str = "GET"
+    section: tuple[str, ...]
+    method: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

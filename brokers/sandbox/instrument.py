@@ -87,7 +87,7 @@ class Instrument:
         """Return what a signed `quantity` (long > 0) gained from `entry` to `exit_`, in settle currency."""
         if self.kind is ContractKind.LINEAR:
             return quantity * (exit_ - entry)
-        return quantity * (ONE / entry - ONE / exit_)
+        return quantity / entry - quantity / exit_
 
     def average_entry(self, held: Decimal, entry: Decimal, added: Decimal, price: Decimal) -> Decimal:
         """Return the entry price after adding to a position on its own side.

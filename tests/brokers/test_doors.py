@@ -95,7 +95,7 @@ async def test_nothing_of_ccxts_own_carrying_and_judging_runs(
 async def test_a_call_that_ccxt_does_not_list_is_signed_and_sent_like_its_others(
     open_transport: Open, venue: Venue
 ) -> None:
-    endpoint = Endpoint(path="v5/asset/new-call", section="private", method="POST")
+    endpoint = Endpoint(path="v5/asset/new-call", section=("private",), method="POST")
     transport = open_transport(endpoints={"privatePostV5AssetNewCall": endpoint})
     request = Request(call="privatePostV5AssetNewCall", params={"coin": "BTC"})
     await transport._polling.ask(request, window_ms=5000, headers={})

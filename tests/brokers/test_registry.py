@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import NotSupported
 from brokers.models import AccountId
 from brokers.registry import PRODUCTS, BrokerSpec, Credentials, open_broker
@@ -38,6 +41,15 @@ def test_what_is_not_listed_is_not_supported(broker: str, product: str) -> None:
 def test_plain_http_to_another_machine_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="loopback"):
         open_broker(spec("bybit", "unified", "http://10.1.2.3:80"))
+
+
+async def test_an_adapter_of_kraken_futures_asks_the_test_system_for_keys_too() -> None:
+    opened = open_broker(replace(spec("kraken", "futures"), testnet=True))
+    assert isinstance(opened, CcxtBroker)
+    urls = opened.transport._polling._exchange.urls["api"]
+    assert urls["auth"] == "https://demo-futures.kraken.com/api/auth/"
+    assert urls["private"] == "https://demo-futures.kraken.com/derivatives/api/"
+    await opened.aclose()
 
 
 def test_a_spec_shows_no_credentials() -> None:

@@ -55,8 +55,8 @@ KRAKEN_FUTURES = VenueProfile(
     ),
     endpoints=MappingProxyType(
         {
-            KEY_CHECK: Endpoint(path="api-keys/v3/check", section="auth"),
-            ORDERS_STATUS: Endpoint(path="orders/status", section="private", method="POST"),
+            KEY_CHECK: Endpoint(path="api-keys/v3/check", section=("auth",), method="GET"),
+            ORDERS_STATUS: Endpoint(path="orders/status", section=("private",), method="POST"),
         }
     ),
     sections=MappingProxyType({"auth": "/api/auth/"}),

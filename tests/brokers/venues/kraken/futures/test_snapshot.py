@@ -69,6 +69,8 @@ def test_utilization_and_maintenance_of_the_multi_collateral_wallet(see: See) ->
     assert available is not None
     assert round(used / (used + available), 4) == D("0.4774")
     assert round(ratio(unit.maintenance_margin, unit.margin_equity), 4) == D("0.2122")
+    (alone,) = snapshot.positions
+    assert round(ratio(alone.initial_margin, unit.margin_equity), 4) == D("0.4243"), "without its orders"
 
 
 def test_a_wallet_of_several_currencies_without_positions_uses_nothing(see: See) -> None:
