@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import yaml
 
-from brokers.sandbox.wire.krakenfutures.contracts import NAMES as KRAKEN_NAMES
+from brokers.sandbox.venues import VENUES
 from config.sandbox import BROKERS, PRODUCTS
 
 HERE = Path(__file__).parent
@@ -189,7 +189,7 @@ class Venue:
 
     def position(self, account: str, asset: str = "BTC") -> Decimal:
         """Return what the account holds of an asset, negative when short, legs netted."""
-        names = (f"{asset}-", KRAKEN_NAMES[f"{asset}-USDT"])
+        names = (f"{asset}-", *(venue.listed_as(f"{asset}-USDT") for venue in VENUES.values()))
         own = [row for row in self.truth(account)["positions"] if row["symbol"].startswith(names)]
         return sum(
             (Decimal(row["quantity"]) * (1 if row["side"] == "long" else -1) for row in own), Decimal(0)
@@ -398,3 +398,9 @@ def okx() -> Line:
 def krakenfutures() -> Line:
     """A multi-collateral account, long 1.6 BTC: margined at its entry, down 13 % it is beyond 90 %."""
     return _account("krakenfutures-a", "krakenfutures", wallets={"USD": 38000}, positions=[_long("1.6")])
+
+
+@pytest.fixture
+def kraken() -> Line:
+    """A spot margin account, long 1.6 BTC: margined at its entry, down 13 % it is beyond 90 %."""
+    return _account("kraken-a", "kraken", wallets={"USD": 38700}, positions=[_long("1.6")])

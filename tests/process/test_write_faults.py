@@ -16,12 +16,14 @@ ORDERS = {
     "binance": "/fapi/v1/order",
     "okx": "/api/v5/trade/order",
     "krakenfutures": "/derivatives/api/v3/sendorder",
+    "kraken": "/0/private/AddOrder",
 }
 ENDING = {
     "bybit": Decimal("1.258"),
     "binance": Decimal("0.949"),
     "okx": Decimal("1.0128"),
     "krakenfutures": Decimal("0.998"),
+    "kraken": Decimal("0.85"),
 }
 NEAR = Decimal("0.002")
 """Fees are allowed for in every order anew, so several small ones end a little off one large one."""
@@ -31,13 +33,17 @@ FINAL = {"filled", "cancelled", "rejected", "absent", "abandoned"}
 FAULTS: dict[str, dict[str, Any]] = {
     "accepted-no-answer": {"kind": "accepted_no_answer", "count": 1},
     "executed-late": {"kind": "executed_late", "count": 1, "ms": 700},
-    "executed-too-late": {"kind": "executed_late", "count": 1, "ms": 4_000},
+    "executed-too-late": {"kind": "executed_late", "count": 1, "ms": 8_000},
     "duplicate-code": {"kind": "duplicate_code", "count": 1, "executes": True},
     "reduce-only-rejected": {"kind": "reduce_only_rejected", "count": 1},
     "partial-fill": {"kind": "partial_fill", "count": 2, "fraction": "0.3"},
     "gateway-executes": {"kind": "http_502_html", "count": 1, "executes": True, "writes": True},
     "gateway-refuses": {"kind": "http_503_html", "count": 1, "writes": True},
 }
+
+
+SLOWLY = pytest.param("kraken", marks=pytest.mark.timeout(240))
+"""Its call counter lets an account be read every few seconds only."""
 
 
 def one_each(account: Account, names: Any) -> list[Account]:  # noqa: ANN401 - any names
@@ -53,7 +59,7 @@ def one_each(account: Account, names: Any) -> list[Account]:  # noqa: ANN401 - a
     ]
 
 
-@pytest.mark.parametrize("broker", ["bybit", "binance", "okx", "krakenfutures"])
+@pytest.mark.parametrize("broker", ["bybit", "binance", "okx", "krakenfutures", SLOWLY])
 def test_every_unclear_outcome_is_settled_and_the_target_reached_without_cutting_twice(
     workshop: Workshop, request: pytest.FixtureRequest, broker: str
 ) -> None:
@@ -66,7 +72,7 @@ def test_every_unclear_outcome_is_settled_and_the_target_reached_without_cutting
         venue.fault(account=name, path=ORDERS[broker], **fault)
     venue.move("0.8668")
     for name in FAULTS:
-        daemon.until(event="episode_ended", account=name, since=mark, within=40)
+        daemon.until(event="episode_ended", account=name, since=mark, within=100)
 
     intents = daemon.rows("intents")
     assert {row["state"] for row in intents} <= FINAL

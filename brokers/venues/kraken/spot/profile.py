@@ -49,3 +49,6 @@ KRAKEN_SPOT = VenueProfile(
 
 PACE = timedelta(seconds=PICTURE / (DECAY * (1 - KRAKEN_SPOT.budget.reserve)))
 """How often a picture can be read for ever: nine seconds."""
+
+PROTECTIVE_PACE = timedelta(seconds=PICTURE / DECAY)
+"""The same with all that leaks out of the counter, six seconds: its room is for confirming and acting."""
