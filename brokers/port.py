@@ -17,8 +17,8 @@ class Capabilities:
     `order_time_to_live` is how long after sending the venue may still accept an order.
     `ids_unique_for_ever`: a client id that was ever used is refused; otherwise only while its order is open.
     `set_leverage`: a leverage setting can be made without changing what backs a position. `pace` is how often
-    a picture can be read for ever, where the venue's limits allow it less often than once a poll interval, and
-    `protective_pace` how often by protective reads.
+    a picture can be read for ever, where the venue's limits allow that less often than once a poll interval;
+    `protective_pace` is the same for protective reads.
     """
 
     order_time_to_live: timedelta

@@ -23,7 +23,7 @@ ENDING = {
     "binance": Decimal("0.949"),
     "okx": Decimal("1.0128"),
     "krakenfutures": Decimal("0.998"),
-    "kraken": Decimal("0.85"),
+    "kraken": Decimal("0.861"),
 }
 NEAR = Decimal("0.002")
 """Fees are allowed for in every order anew, so several small ones end a little off one large one."""
