@@ -20,7 +20,13 @@ def spec(broker: str, product: str, endpoint: str | None = None) -> BrokerSpec:
 
 @pytest.mark.parametrize(
     ("broker", "product"),
-    [("bybit", "unified"), ("binance", "usdm"), ("okx", "unified"), ("kraken", "futures")],
+    [
+        ("bybit", "unified"),
+        ("binance", "usdm"),
+        ("okx", "unified"),
+        ("kraken", "futures"),
+        ("kraken", "spot"),
+    ],
 )
 async def test_a_broker_is_opened_by_its_id_without_asking_anybody(broker: str, product: str) -> None:
     opened = open_broker(spec(broker, product))

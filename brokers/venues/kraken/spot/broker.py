@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import ClassVar
 
-from brokers.answers import Reply
+from brokers.answers import ForeignAnswer, Reply
 from brokers.ccxt_broker import CcxtBroker
-from brokers.errors import BrokerError, NotSupported
+from brokers.errors import BrokerError, NotSupported, RequestRefused, Unauthorized
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Position, Symbol
 from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
@@ -71,8 +71,14 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         return SPOT_MARGIN
 
     async def load_permissions(self, read: Read) -> KeyPermissions:
-        """Read what the key may do."""
-        return keys.read_permissions(await read("privatePostGetApiKeyInfo"))
+        """Read what the key may do; unknown where a host has no such call."""
+        try:
+            return keys.read_permissions(await read("privatePostGetApiKeyInfo"))
+        except Unauthorized:
+            raise
+        except (RequestRefused, ForeignAnswer) as error:
+            _log.info("%s: the key cannot be asked about: %s", self.account_id, error)
+            return keys.UNKNOWN
 
     async def gather(self, read: Read) -> RawSnapshot:
         """Read totals, then positions: nonces must arrive in order, so the calls of one key take turns."""

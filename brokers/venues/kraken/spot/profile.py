@@ -13,7 +13,7 @@ ORDER_TIME_TO_LIVE = timedelta(seconds=6)
 SHORTEST_ORDER_LIFE = timedelta(seconds=3)
 """Kraken takes no deadline nearer than two seconds, and its clock is known to half a second."""
 
-COUNTER, DECAY = 15.0, 1 / 3
+COUNTER, DECAY = 15.0, 0.33
 """The call counter of the lowest verification tier, and how fast it falls, per second. Placing and cancelling
 orders and public calls do not count. Source: Kraken docs, "Spot REST Rate Limits"."""
 
