@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from brokers.answers import ForeignAnswer, Reply
 from brokers.ccxt_broker import CcxtBroker
-from brokers.errors import BrokerError, NotSupported, RequestRefused, Unauthorized
+from brokers.errors import BrokerError, ClockRefused, NonceRefused, NotSupported, RequestRefused, Unauthorized
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Position, Symbol
 from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
@@ -74,7 +74,7 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         """Read what the key may do; unknown where a host has no such call."""
         try:
             return keys.read_permissions(await read("privatePostGetApiKeyInfo"))
-        except Unauthorized:
+        except (Unauthorized, NonceRefused, ClockRefused):
             raise
         except (RequestRefused, ForeignAnswer) as error:
             _log.info("%s: the key cannot be asked about: %s", self.account_id, error)

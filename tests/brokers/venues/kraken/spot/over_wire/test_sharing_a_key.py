@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.errors import RateLimited, RequestRefused, VenueUnavailable
+from brokers.errors import RateLimited, RequestRefused, Unauthorized, VenueUnavailable
 from brokers.orders import OrderState, ReduceOrder, Verdict
 from brokers.sandbox.faults import Fault, FaultKind
 from brokers.sandbox.server import SandboxServer
@@ -98,6 +98,20 @@ async def test_a_key_whose_nonces_are_far_ahead_is_caught_up_with(connect: Open,
         except RequestRefused:
             refused += 1
     assert 1 <= refused <= 3
+
+
+async def test_a_host_without_the_key_call_leaves_permissions_unknown(
+    connect: Open, server: SandboxServer
+) -> None:
+    broker = await connect()
+    routes = server._gateway._routes
+    route = ("POST", "/0/private/GetApiKeyInfo")
+    server._gateway._routes = {key: to for key, to in routes.items() if key != route}
+    assert (await broker.fetch_permissions()).can_withdraw is None
+    server._gateway._routes = routes
+    server.faults.set(Fault(kind=FaultKind.REVOKED_KEY))
+    with pytest.raises(Unauthorized):
+        await broker.fetch_permissions()
 
 
 # ---------------------------------------------------------------- the call counter
