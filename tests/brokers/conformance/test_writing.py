@@ -267,7 +267,9 @@ async def test_cancelling_what_is_gone_is_a_benign_rejection(station: Station) -
 
 
 @pytest.mark.parametrize(
-    "case", ["binance-multi-assets-hedge", "bybit-isolated", "okx-futures", "kraken-spot"], indirect=True
+    "case",
+    ["binance-multi-assets-hedge", "bybit-isolated", "okx-futures", "kraken-futures", "kraken-spot"],
+    indirect=True,
 )
 async def test_many_orders_are_found_and_cancelled_over_all_pages_and_batches(station: Station) -> None:
     for n in range(60):

@@ -162,12 +162,12 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         return read_ack(order, payload)
 
     def cancel_batches(self, orders: Sequence[OpenOrder]) -> Sequence[CancelBatch]:
-        """Cancel in batches; resting and trigger orders go together."""
+        """Cancel one by one or in batches; resting and trigger orders go together."""
         return cancelling.cancel_batches(orders)
 
     def parse_cancel(self, batch: CancelBatch, reply: Reply) -> Sequence[RowResult] | None:
-        """Read the rows of a batch; a failure speaks for all of it."""
-        return None if reply.failure is not None else cancelling.read_cancel_rows(batch, reply.payload)
+        """Read what an answer says of its orders; a failure speaks for all of them."""
+        return None if reply.failure is not None else cancelling.read_cancelled(batch, reply.payload)
 
     def leverage_requests(self, symbol: Symbol, leverage: Decimal) -> Sequence[Request]:
         """Refuse: a leverage preference would turn the contract from cross to isolated."""

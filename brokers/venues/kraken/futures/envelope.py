@@ -28,6 +28,9 @@ HUMAN = frozenset({"authenticationError", "permissionDenied"})
 LIMITED = frozenset({"apiLimitExceeded"})
 UNAVAILABLE = frozenset({"Unavailable", "Server Error", "unknownError"})
 
+ABSENT, NO_SUCH_CALL = "notFound", "notFound: the request"
+"""As an error of the whole answer the word is about the call, as a status about an order: told apart here."""
+
 BARE = ("elements", "permissions")
 """The history and key services answer without `result`; each of their answers holds one of these."""
 
@@ -95,7 +98,7 @@ def _failure(status: int, code: str, message: str) -> BrokerError:
         return Unauthorized(message, code=code)
     if code in UNAVAILABLE:
         return VenueUnavailable(message)
-    return RequestRefused(message, code=code)
+    return RequestRefused(message, code=NO_SUCH_CALL if code == ABSENT else code)
 
 
 def _order_refusal(sent: object) -> BrokerError | None:

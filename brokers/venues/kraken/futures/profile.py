@@ -20,6 +20,7 @@ COSTS = MappingProxyType(
         "privateGetFills": 2,
         ORDERS_STATUS: 1,
         "privatePostSendorder": 10,
+        "privatePostCancelorder": 10,
         "publicGetInstruments": 0,
         "publicGetTickers": 0,
         "historyGetOrders": 0,

@@ -42,6 +42,7 @@ def error(name: str) -> Row:
         (200, error("unknownError"), VenueUnavailable, None),
         (400, error("invalidArgument: size"), RequestRefused, "invalidArgument"),
         (200, error("accountInactive"), RequestRefused, "accountInactive"),
+        (404, error("notFound"), RequestRefused, "notFound: the request"),
         (
             400,
             {"status": "BAD_REQUEST", "result": "error", "errors": [{"code": 11, "message": "bad type"}]},
@@ -140,6 +141,10 @@ def test_every_documented_status_of_an_order_that_was_not_placed_is_a_rejection(
 )
 def test_what_an_answer_to_an_order_proves(payload: Row, verdict: Verdict) -> None:
     assert verdict_of(payload) is verdict
+
+
+def test_a_call_that_is_not_there_is_no_order_that_is_gone() -> None:
+    assert verdict_of(error("notFound"), Write.CANCEL, status=404) is Verdict.UNKNOWN
 
 
 def test_only_a_position_that_is_gone_is_a_benign_rejection() -> None:

@@ -11,7 +11,7 @@ from brokers.models import OrderSide, Symbol
 from brokers.numbers import NumberError
 from brokers.orders import ClientOrderId, OrderBook, OrderState, ReduceOrder, Verdict
 from brokers.reports import order_report
-from brokers.venues.kraken.futures.cancelling import cancel_batches, read_cancel_rows
+from brokers.venues.kraken.futures.cancelling import cancel_batches, read_cancelled
 from brokers.venues.kraken.futures.orders import (
     order_params,
     read_ack,
@@ -278,15 +278,32 @@ def test_orders_of_both_books_are_cancelled_together_by_id() -> None:
     assert second.request.params["batchOrder"][0] == {"order": "cancel", "order_id": "50"}
 
 
+def test_a_few_orders_are_cancelled_one_by_one() -> None:
+    orders = [read_open_order(open_row(order_id=str(n))) for n in range(5)]
+    batches = cancel_batches(orders)
+    assert [batch.request.params for batch in batches] == [{"order_id": str(n)} for n in range(5)]
+    assert {(batch.request.call, batch.request.cost) for batch in batches} == {("privatePostCancelorder", 10)}
+    for word, code in (("cancelled", None), ("notFound", "notFound"), ("filled", "filled")):
+        payload = {"result": "success", "cancelStatus": {"status": word, "order_id": "0"}}
+        (found,) = read_cancelled(batches[0], payload)
+        assert (found.order_id, found.code) == ("0", code)
+    assert read_cancelled(batches[1], {"cancelStatus": {"status": "cancelled"}})[0].order_id == "1"
+    assert read_cancelled(batches[1], {"cancelStatus": {}}) == ()
+    with pytest.raises(MalformedAnswer, match="cancelStatus"):
+        read_cancelled(batches[0], {"result": "success"})
+
+
 def test_each_row_of_a_batch_speaks_for_its_order() -> None:
-    (batch,) = cancel_batches([read_open_order(open_row(order_id=str(n))) for n in range(3)])
-    rows = [
+    (batch,) = cancel_batches([read_open_order(open_row(order_id=str(n))) for n in range(6)])
+    rows: list[Row] = [
         {"order_id": "0", "status": "cancelled"},
         {"order_id": None, "status": "notFound"},
         {"order_id": "2", "status": "filled"},
+        *({"order_id": str(n), "status": "cancelled"} for n in (3, 4, 5)),
     ]
-    found = read_cancel_rows(batch, {"result": "success", "batchStatus": rows})
-    assert [(row.order_id, row.code) for row in found] == [("0", None), ("1", "notFound"), ("2", "filled")]
-    assert [row.order_id for row in read_cancel_rows(batch, {"batchStatus": rows[:2]})] == ["0"]
+    found = read_cancelled(batch, {"result": "success", "batchStatus": rows})
+    assert [row.code for row in found] == [None, "notFound", "filled", None, None, None]
+    assert [row.order_id for row in found] == [str(n) for n in range(6)]
+    assert [row.order_id for row in read_cancelled(batch, {"batchStatus": rows[:2]})] == ["0"]
     with pytest.raises(MalformedAnswer, match="batchStatus"):
-        read_cancel_rows(batch, {"result": "success"})
+        read_cancelled(batch, {"result": "success"})
