@@ -12,6 +12,7 @@ from brokers.sandbox.wire.kraken.pairs import (
     CODES,
     MARGIN_CALL,
     MARGIN_STOP,
+    SHORT_CODES,
     USD,
     altname,
     leverages,
@@ -51,7 +52,7 @@ class Market:
             {
                 CODES[name]: {
                     "aclass": "currency",
-                    "altname": CODES[name].lstrip("XZ") if len(CODES[name]) > len(name) else name,
+                    "altname": SHORT_CODES.get(name, name),
                     "collateral_value": float(self._engine.asset(name).collateral_ratio),
                     "decimals": 10,
                     "display_decimals": 5,
