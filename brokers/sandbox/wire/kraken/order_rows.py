@@ -1,7 +1,7 @@
 """Orders as Kraken prints them, and Kraken's order parameters as the engine takes them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -115,7 +115,8 @@ class OrderDesk:
         if order.spec.trigger is not None:
             price, price2 = order.spec.trigger.price, order.spec.price
         opened, ended = self._wire.stamp(order.created_ms), self._wire.stamp(order.updated_ms)
-        words = f"{order.side.value} {figure(order.quantity, 8)} {altname(pair)} @ {kind}"
+        prices = [plain(level) for level in (price, price2) if level is not None]
+        words = f"{order.side.value} {figure(order.quantity, 8)} {altname(pair)} @ {_in_words(kind, prices)}"
         row = {
             "refid": None,
             "userref": None,
@@ -174,6 +175,12 @@ def _kind(order: Order) -> str:
     if order.spec.trigger is None or order.triggered:
         return plain_kind
     return "stop-loss" if plain_kind == "market" else "stop-loss-limit"
+
+
+def _in_words(kind: str, prices: Sequence[str]) -> str:
+    """Describe an order's type with its prices: `limit 70000`, `stop loss 50000 -> limit 49900`."""
+    name = kind.removesuffix("-limit").replace("-", " ")
+    return " ".join((name, " -> limit ".join(prices))).strip()
 
 
 def _status(order: Order) -> str:

@@ -90,7 +90,9 @@ def test_a_client_id_is_taken_only_while_its_order_is_open(desk: Client) -> None
 
 
 def test_stops_wait_as_their_owner_placed_them(desk: Client) -> None:
-    (stop,) = desk.order(ordertype="stop-loss", price="50000")["result"]["txid"]
+    stopped = desk.order(ordertype="stop-loss", price="50000")["result"]
+    (stop,) = stopped["txid"]
+    assert stopped["descr"]["order"] == "sell 0.10000000 XBTUSD @ stop loss 50000 with 10:1 leverage"
     (take,) = desk.order(ordertype="take-profit-limit", price="70000", price2="69900")["result"]["txid"]
     rows = desk.ask("OpenOrders")["result"]["open"]
     assert rows[stop]["descr"]["ordertype"] == "stop-loss"
