@@ -50,10 +50,14 @@ class Case:
     """Currency -> balance; by default 20,000 of what the venue's contracts settle in."""
     inverse: bool = False
     """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
+    early: Decimal = Decimal(1)
+    """The venue's own ratio over that of its last moment: it may liquidate before it must."""
+    clock_error_ms: float = 500
     product: str = ""  # "": the venue's own, or its broker's first
     secret: str = SECRET
     row_margins: bool = True  # the venue states each position's own margin
-    tells_clock: bool = True  # a refused signature says whether it was for its time
+    tells_clock: bool = True  # a wrong clock shows: in an answer's time, or in a refusal
+    orders_reserve: bool = True  # what orders need is counted at all
     orders_hold: bool = False  # what orders need is taken off the equity, not counted as used
 
     @property
@@ -109,6 +113,14 @@ CASES = {
     "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
     "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
     "okx-portfolio": Case(broker="okx", mode="portfolio"),
+    "kraken-spot": Case(
+        broker="kraken",
+        mode="spot_margin",
+        early=Decimal(2),
+        clock_error_ms=1000,
+        orders_reserve=False,
+        tells_clock=False,
+    ),
     "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
     "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
     "cryptocom": Case(broker="cryptocom", mode="smart_cross", carries_ids=False),
