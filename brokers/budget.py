@@ -21,6 +21,9 @@ _PROBE_INTERVAL_S = 30.0
 
 _PATIENCE_S = 5.0
 
+_GRAIN = 1e-6
+"""Less than this too much is rounding."""
+
 
 def boot_seconds() -> float:
     """Return seconds since boot, suspend included: it never steps."""
@@ -79,6 +82,30 @@ class _Window:
         return self._period_s
 
 
+class _Bucket:
+    """What was spent and has not leaked out yet: it leaks evenly, `rate` units a second."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._level = 0.0
+        self._seen = 0.0
+
+    def used(self, now: float) -> float:
+        """Return what is left in it."""
+        self._level = max(0.0, self._level - (now - self._seen) * self._rate)
+        self._seen = now
+        return self._level
+
+    def spend(self, cost: float, now: float) -> None:
+        """Count `cost` as used."""
+        self._level = self.used(now) + cost
+
+    def wait(self, cost: float, limit: float, now: float) -> float:
+        """Return the seconds until `cost` fits below `limit`; 0 when it fits now."""
+        excess = self.used(now) + min(cost, limit) - limit
+        return max(excess / self._rate, 0.001) if excess > _GRAIN else 0.0
+
+
 class Ledger:
     """The pure part: what was spent when. Every `now` is in seconds of one steady clock.
 
@@ -90,8 +117,9 @@ class Ledger:
 
     def __init__(self, rules: BudgetRules) -> None:
         self.rules = rules
-        self._all = _Window(rules.period_s)
-        self._polls = _Window(rules.period_s)
+        self._all = _counter(rules)
+        self._polls = _counter(rules)
+        self._next_turn = float("-inf")
         self._turns = _Window(rules.period_s / _PACES) if rules.period_s >= _LONG_PERIOD_S else None
         self._paused_until = 0.0
         self._banned_at = float("-inf")
@@ -124,15 +152,32 @@ class Ledger:
             self._all.wait(cost, capacity * (1 - reserve / 3), now),
         )
 
-    def take_turn(self, cost: float, now: float) -> float:
-        """Return the seconds until a picture of `cost` has its turn; 0: it has, and the turn is taken."""
-        if self._turns is None:
+    def take_turn(self, cost: float, now: float, *, protective: bool = False) -> float:
+        """Return the seconds until a picture of `cost` has its turn; 0: it has, and the turn is taken.
+
+        Where the venue's count leaks, a picture waits for room for all of it, for its calls must not come
+        apart: a poll also for its share of what leaks out, a protective one for room for a second, so that
+        what is sent on its account can be looked up.
+        """
+        if self.rules.leaks:
+            return self._take_leaking_turn(cost, now, protective=protective)
+        if self._turns is None or protective:
             return 0.0
         share = self.rules.capacity * (1 - self.rules.reserve) / _PACES
         wait = self._turns.wait(cost, share, now)
         if wait == 0:
             self._turns.spend(cost, now)
         return wait
+
+    def _take_leaking_turn(self, cost: float, now: float, *, protective: bool) -> float:
+        if protective:
+            return self.wait(2 * cost, now, protective=True)
+        wait = max(self.wait(cost, now, protective=False), self._next_turn - now)
+        if wait > 0:
+            return wait
+        share = self.rules.capacity / self.rules.period_s * (1 - self.rules.reserve)
+        self._next_turn = now + cost / share
+        return 0.0
 
     def pause(self, seconds: float, now: float) -> None:
         """Keep polls from asking for `seconds`."""
@@ -165,6 +210,10 @@ class Ledger:
         return None
 
 
+def _counter(rules: BudgetRules) -> "_Window | _Bucket":
+    return _Bucket(rules.capacity / rules.period_s) if rules.leaks else _Window(rules.period_s)
+
+
 class Budget:
     """The ledger with waiting: polls queue among themselves, protective calls among themselves."""
 
@@ -172,13 +221,17 @@ class Budget:
         self.ledger = Ledger(rules)
         self._polls = asyncio.Lock()
         self._protective = asyncio.Lock()
-        self._turns = asyncio.Lock()
+        self._turns = {protective: asyncio.Lock() for protective in (False, True)}
 
-    async def turn(self, cost: float) -> None:
+    async def turn(self, cost: float, *, protective: bool = False) -> None:
         """Wait until a picture of about `cost` may be read; the calls of one picture then go together."""
-        async with self._turns:
-            for wait in iter(lambda: self.ledger.take_turn(cost, boot_seconds()), 0.0):
-                await asyncio.sleep(wait)
+
+        def wait() -> float:
+            return self.ledger.take_turn(cost, boot_seconds(), protective=protective)
+
+        async with self._turns[protective]:
+            for seconds in iter(wait, 0.0):
+                await asyncio.sleep(seconds)
 
     async def acquire(self, cost: float, *, protective: bool, patience_s: float = _PATIENCE_S) -> None:
         """Wait for room for `cost` and take it.

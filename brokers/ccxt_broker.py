@@ -109,8 +109,7 @@ class CcxtBroker(VenueHooks[Raw]):
         """
         if self._rulebook.needs(float("inf")):
             await self._rulebook.refresh(self._read_markets)
-        if not protective:
-            await self.transport.take_turn(self._picture_cost)
+        await self.transport.take_turn(self._picture_cost, protective=protective)
         reader = Reader(self.transport, protective=protective)
         mode, changed = await self._current_mode(reader)
         reader = reader.again()

@@ -11,7 +11,6 @@ from brokers.budget import boot_seconds
 from brokers.errors import MalformedAnswer
 from brokers.models import ClockOffset
 
-SAMPLES = 5
 REFRESH_S = 300.0
 RETRY_S = 30.0
 STEP_S = 0.5

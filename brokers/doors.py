@@ -22,7 +22,7 @@ from brokers.answers import Answer
 from brokers.errors import BrokerError, MalformedAnswer, NotSupported, Unauthorized, VenueUnavailable
 from brokers.profile import Request, VenueProfile
 from brokers.registry import BrokerSpec
-from brokers.shield import SENDING, Nonces, Sending, Shield
+from brokers.shield import SENDING, GivenNonces, Sending, Shield
 
 _CONNECTIONS = 16
 _KEEP_ALIVE_S = 10.0
@@ -95,15 +95,15 @@ def _template(ccxt_class: str, testnet: str | None) -> Any:  # noqa: ANN401 - cc
     return exchange
 
 
-_NONCES: WeakValueDictionary[str, Nonces] = WeakValueDictionary()
+_NONCES: WeakValueDictionary[str, GivenNonces] = WeakValueDictionary()
 
 
-def _nonces(api_key: str) -> Nonces:
+def _nonces(api_key: str) -> GivenNonces:
     """Return the nonces of one key: both doors of all its accounts draw from the same."""
     key = hashlib.sha256(api_key.encode()).hexdigest()
     found = _NONCES.get(key)
     if found is None:
-        found = _NONCES[key] = Nonces()
+        found = _NONCES[key] = GivenNonces()
     return found
 
 
@@ -143,7 +143,13 @@ class Door:
     """One connection pool to one venue with one key; it carries one request and brings back what came."""
 
     def __init__(
-        self, spec: BrokerSpec, profile: VenueProfile, venue_ms: Callable[[], int], *, window_ms: int
+        self,
+        spec: BrokerSpec,
+        profile: VenueProfile,
+        venue_ms: Callable[[], int],
+        *,
+        window_ms: int,
+        next_nonce: Callable[[], int] | None = None,
     ) -> None:
         endpoint = check_endpoint(spec.endpoint) if spec.endpoint else None
         exchange = copy.copy(_template(profile.ccxt_class, profile.testnet if spec.testnet else None))
@@ -161,6 +167,7 @@ class Door:
         exchange.session = self._session = _Session()
         exchange.own_session = False
         exchange.venue_ms = venue_ms
+        exchange.next_nonce = next_nonce
         exchange.window_option = profile.window_option
         exchange.nonce_window_ms = profile.nonce_window_ms
         exchange.nonces = _nonces(spec.credentials.api_key)

@@ -7,6 +7,7 @@ BrokerError
 ├── MalformedAnswer         the venue answered, but not with what it documents; nothing is known
 ├── RequestRefused          the venue understood and said no, with `code`
 │   ├── ClockRefused        our timestamp is outside the venue's window: measure the clock, then read again
+│   ├── NonceRefused        a later nonce came before ours: nothing was done, read again
 │   └── Unauthorized        a human must act: key revoked, wrong permission, wrong address
 │       └── KeyOrClockRefused   ... or our clock: the venue does not say which
 ├── OutcomeUnknown          a write was sent and no verdict came: look it up, never resend
@@ -48,6 +49,10 @@ class RequestRefused(BrokerError):
 
 class ClockRefused(RequestRefused):
     """The venue refused our timestamp."""
+
+
+class NonceRefused(RequestRefused):
+    """The venue has seen a later nonce of our key than the one of this request, and did nothing."""
 
 
 class Unauthorized(RequestRefused):

@@ -26,6 +26,8 @@ class Capabilities:
     `ids_unique_for_ever`: a client id that was ever used is refused; otherwise only while its order is open.
     `set_leverage`: a leverage setting can be made without changing what backs a position.
     `limit_orders`: a reducing order may carry a price; where not, everything goes to market.
+    `pace` is how often a picture can be read for ever, where the venue's limits allow that less often than
+    once a poll interval; `protective_pace` is the same for protective reads.
     """
 
     order_time_to_live: timedelta
@@ -35,6 +37,8 @@ class Capabilities:
     key_permissions: bool
     set_leverage: bool = True
     limit_orders: bool = True
+    pace: timedelta = timedelta(0)
+    protective_pace: timedelta = timedelta(0)
 
 
 class Broker(Protocol):

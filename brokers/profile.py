@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -27,13 +27,15 @@ class BudgetScope(StrEnum):
 class BudgetRules:
     """How much a venue lets us ask: `capacity` units of cost in any `period_s` seconds.
 
-    `reserve` is the fraction that polls may never use; it is there for protective calls.
+    `reserve` is the fraction that polls may never use; it is there for protective calls. `leaks`: the venue
+    counts up to `capacity` and lets the count fall all the time, by `capacity` in `period_s` seconds.
     """
 
     capacity: float
     period_s: float
     scope: BudgetScope
     reserve: float = 0.35
+    leaks: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a budget without a real reserve for what protects."""
@@ -107,6 +109,10 @@ class VenueProfile:
         read_dated_time: In place of `read_time`, where the venue tells its time only by the answer's `Date`
             header: venue milliseconds out of the header's milliseconds and the payload.
         time_resolution_ms: How coarse that time is; half of it adds to the error of a measurement.
+        time_cost: What the time call takes out of the budget.
+        time_samples: How often a measurement asks for the time.
+        rising_nonces: Signed calls carry a nonce that must be higher than every one before it of that key.
+        shortest_order_life: An order with less time than this to its deadline is not sent.
         read_refusal: Judge a parsed JSON answer `(status, headers, payload)`. Return `None` for what the
             venue documents as success, else the error it means: `RequestRefused` with the venue's raw code as
             text, `Unauthorized`, `ClockRefused`, `RateLimited`/`Banned` with `retry_after` in seconds,
@@ -136,6 +142,10 @@ class VenueProfile:
     read_dated_time: Callable[[int, Json], int] | None = None
     time_params: Mapping[str, object] = field(default_factory=lambda: NO_PARAMS)
     time_resolution_ms: float = 0.0
+    time_cost: float = 1
+    time_samples: int = 5
+    rising_nonces: bool = False
+    shortest_order_life: timedelta = timedelta(milliseconds=20)
     call_limits: Mapping[str, CallLimit] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     endpoints: Mapping[str, Endpoint] = field(default_factory=lambda: MappingProxyType({}))

@@ -44,7 +44,7 @@ PRODUCTS = MappingProxyType(
         "binance": ("usdm", "coinm", "portfolio"),
         "okx": ("unified",),
         "coinbase": ("spot", "futures"),
-        "kraken": ("futures",),
+        "kraken": ("spot", "futures"),
         "cryptocom": ("exchange",),
     }
 )

@@ -26,7 +26,7 @@ SENDING: ContextVar[Sending] = ContextVar("sending")
 """The request that the running task is sending; set by the door."""
 
 
-class Nonces:
+class GivenNonces:
     """Remember which nonces were given out, as far back as a venue can still take one for a repetition."""
 
     def __init__(self) -> None:
@@ -49,13 +49,14 @@ class Shield:
     here none of that runs: every implicit call of ccxt ends in `request`, which carries it by `session` and
     asks ccxt nothing about what came. `venue_ms` is the clock that signs; `window_option` names the ccxt
     option with the signature's lifetime; `nonce_window_ms` is how old a nonce may be where that is the
-    venue's only window, and `nonces` then keeps them apart.
+    venue's only window, and `nonces` then keeps them apart; `next_nonce` gives them where they must rise.
     """
 
     venue_ms: Callable[[], int]
+    next_nonce: Callable[[], int] | None
     window_option: str | None
     nonce_window_ms: int | None
-    nonces: Nonces
+    nonces: GivenNonces
     options: dict[str, Any]
     session: Any
     sign: Callable[..., dict[str, Any]]
@@ -74,6 +75,8 @@ class Shield:
 
         Where only the nonce's age limits a request, it is as old as leaves the request its own lifetime.
         """
+        if self.next_nonce is not None:
+            return self.next_nonce()
         if self.nonce_window_ms is None:
             return self.venue_ms()
         spent_ms = self.nonce_window_ms - SENDING.get().window_ms

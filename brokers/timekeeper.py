@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from brokers.clock import SAMPLES, Sample, VenueClock
+from brokers.clock import Sample, VenueClock
 from brokers.errors import BrokerError, MalformedAnswer, RateLimited, VenueUnavailable
 from brokers.models import ClockOffset
 
@@ -15,17 +15,23 @@ _log = logging.getLogger("margind.brokers")
 
 
 class Timekeeper:
-    """Keeps `clock` right: `sample` asks the venue once, `labelled` says of an error where it was."""
+    """Keeps `clock` right: a measurement calls `sample`, which asks the venue once, `samples` times.
+
+    `labelled` says of an error where it was.
+    """
 
     def __init__(
         self,
         clock: VenueClock,
         sample: Callable[[], Awaitable[Sample]],
         labelled: Callable[[BrokerError], BrokerError],
+        *,
+        samples: int,
     ) -> None:
         self._clock = clock
         self._sample = sample
         self._labelled = labelled
+        self._samples = samples
         self._task: asyncio.Task[ClockOffset] | None = None
 
     def start(self) -> asyncio.Task[ClockOffset]:
@@ -62,7 +68,7 @@ class Timekeeper:
     async def _measure(self) -> ClockOffset:
         samples: list[Sample] = []
         failure: BrokerError | None = None
-        for _ in range(SAMPLES):
+        for _ in range(self._samples):
             try:
                 samples.append(await self._sample())
             except BrokerError as error:

@@ -6,7 +6,9 @@ Reads may repeat inside their deadline. A write leaves once, by the emergency do
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -21,6 +23,7 @@ from brokers.errors import (
     ClockRefused,
     KeyOrClockRefused,
     MalformedAnswer,
+    NonceRefused,
     NotSupported,
     OutcomeUnknown,
     RateLimited,
@@ -28,6 +31,7 @@ from brokers.errors import (
     VenueUnavailable,
 )
 from brokers.models import ClockOffset
+from brokers.nonces import Rank, shared_nonces
 from brokers.profile import NO_PARAMS, BudgetRules, BudgetScope, CallLimit, Json, Request, VenueProfile
 from brokers.redaction import Redactor
 from brokers.registry import BrokerSpec
@@ -36,9 +40,8 @@ from brokers.timekeeper import Timekeeper
 READ_DEADLINE_S = 5.0
 WRITE_DEADLINE_S = 2.5
 _UNEVEN = 1.1
-
-_LAST_MOMENT = timedelta(milliseconds=20)
-"""A write that would reach the venue this close to its deadline is not sent."""
+_PUBLIC = "public"
+"""How the raw names of calls begin that nobody signs."""
 
 
 def _is_worth_another_try(error: BaseException) -> bool:
@@ -60,8 +63,6 @@ class Transport:
         self.read_deadline_s = READ_DEADLINE_S
         self.write_deadline_s = WRITE_DEADLINE_S
         self._clock = VenueClock()
-        self._polling = Door(spec, profile, self._clock.now_ms, window_ms=profile.read_window_ms)
-        self._emergency = Door(spec, profile, self._clock.now_ms, window_ms=profile.write_window_ms)
         keys = spec.credentials
         self._redactor = Redactor((keys.api_key, keys.secret, keys.password))
         address = (
@@ -71,16 +72,23 @@ class Transport:
             "testnet" if spec.testnet else "",
         )
         key = (*address, hashlib.sha256(keys.api_key.encode()).hexdigest())
+        self._nonces = shared_nonces(*key) if profile.rising_nonces else None
+        self._polling = self._door(spec, profile.read_window_ms)
+        self._emergency = self._door(spec, profile.write_window_ms)
         by_key = profile.budget.scope is BudgetScope.KEY
         self._budget = shared_budget(profile.budget, *(key if by_key else address))
         self._call_budgets = {
             call: shared_budget(_rules_of(limit), *key, call) for call, limit in profile.call_limits.items()
         }
         self._in_flight: set[asyncio.Task[Reply]] = set()
-        self._timekeeper = Timekeeper(
-            self._clock, self._sample, lambda error: self._labelled(profile.time_call, error)
-        )
+        label = partial(self._labelled, profile.time_call)
+        self._timekeeper = Timekeeper(self._clock, self._sample, label, samples=profile.time_samples)
         self._closing = False
+
+    def _door(self, spec: BrokerSpec, window_ms: int) -> Door:
+        clock, nonces = self._clock, self._nonces
+        next_nonce = None if nonces is None else lambda: nonces.take(clock.now_ms())
+        return Door(spec, self.profile, clock.now_ms, window_ms=window_ms, next_nonce=next_nonce)
 
     def __repr__(self) -> str:
         return f"<Transport {self.profile.venue}>"
@@ -104,7 +112,7 @@ class Transport:
         """Return the payload of a read; at most two more tries inside the deadline (default 5 s).
 
         `protective` goes by the emergency door, may use the reserved budget and never waits behind polls. A
-        refused timestamp leads to a new measurement of the clock and one more try.
+        refused timestamp leads to a new measurement of the clock and one more try, a refused nonce to one.
 
         Raises:
             BrokerError: sorted by what to do next; see `brokers.errors`.
@@ -120,11 +128,12 @@ class Transport:
                 except ClockRefused:
                     self._clock.refused()
                     await self._timekeeper.measure()
-                    return await self._once(request, limit, protective=protective)
                 except KeyOrClockRefused:
                     if not await self._timekeeper.was_wrong():
                         raise
-                    return await self._once(request, limit, protective=protective)
+                except NonceRefused:
+                    pass
+                return await self._once(request, limit, protective=protective)
         except TimeoutError:
             pass
         raise self._labelled(call, VenueUnavailable(f"no answer within {limit:g} s"))
@@ -148,9 +157,7 @@ class Transport:
                     await self._make_room(request, 0.0, protective=False)
                 except RateLimited as error:
                     raise NotSent(str(error)) from None
-                headers = self.profile.extra_headers(call, None)
-                answer = await door.ask(request, window_ms=door.window_ms, headers=headers)
-            judgement = judge(self.profile, answer)
+                _, judgement = await self._ask(door, request, Rank.POLL, aside=True)
             if judgement.error is None:
                 return judgement.payload
             failure = judgement.error
@@ -160,9 +167,9 @@ class Transport:
             failure = error
         raise self._labelled(call, failure)
 
-    async def take_turn(self, cost: float) -> None:
+    async def take_turn(self, cost: float, *, protective: bool = False) -> None:
         """Wait until the budget has room for a picture of about `cost`; its reads then go together."""
-        await self._budget.turn(cost)
+        await self._budget.turn(cost, protective=protective)
 
     async def _read(self, request: Request, limit: float, *, protective: bool) -> Json:
         try:
@@ -176,10 +183,8 @@ class Transport:
         door = self._emergency if protective else self._polling
         try:
             await self._make_room(request, limit, protective=protective)
-            headers = self.profile.extra_headers(request.call, None)
-            asked_at = boot_seconds()
-            answer = await door.ask(request, window_ms=door.window_ms, headers=headers)
-            judgement = self._judge(answer, asked_at)
+            rank = Rank.PROTECTIVE if protective else Rank.POLL
+            _, judgement = await self._ask(door, request, rank)
             if judgement.error is None:
                 return judgement.payload
             failure = judgement.error
@@ -230,10 +235,16 @@ class Transport:
             headers = self.profile.extra_headers(call, expires_at)
         except BrokerError as error:
             return self._reply(call, Judgement(payload=None, error=error), sent=False)
-        asked_at = boot_seconds()
         try:
-            async with asyncio.timeout(max(until - asked_at, 0.0)):
-                answer = await self._emergency.ask(request, window_ms=window_ms, headers=headers)
+            async with asyncio.timeout(max(until - boot_seconds(), 0.0)):
+                answer, judgement = await self._ask(
+                    self._emergency,
+                    request,
+                    Rank.WRITE,
+                    window_ms=window_ms,
+                    headers=headers,
+                    patience_s=(until - boot_seconds()) / 2,
+                )
         except TimeoutError:
             failure = OutcomeUnknown(f"no answer within {limit:g} s")
             return self._reply(call, Judgement(payload=None, error=failure))
@@ -241,7 +252,7 @@ class Transport:
             return self._reply(call, Judgement(payload=None, error=error), sent=False)
         except BrokerError as error:
             return self._reply(call, Judgement(payload=None, error=OutcomeUnknown(str(error))))
-        return self._reply(call, self._judge(answer, asked_at), answer.status)
+        return self._reply(call, judgement, answer.status)
 
     def _window(self, expires_at: datetime | None) -> int:
         """Return how many milliseconds the signature may live; refuse when there is no time left."""
@@ -249,8 +260,8 @@ class Transport:
         if expires_at is None:
             return longest
         left = expires_at - self._clock.now()
-        if left <= _LAST_MOMENT:
-            raise NotSent("its deadline has passed")
+        if left <= self.profile.shortest_order_life:
+            raise NotSent("its deadline has passed" if left <= timedelta(0) else "its deadline is too near")
         return min(longest, left // timedelta(milliseconds=1))
 
     def _reply(
@@ -273,6 +284,32 @@ class Transport:
             failure=failure,
             sent=sent,
         )
+
+    async def _ask(
+        self,
+        door: Door,
+        request: Request,
+        rank: Rank,
+        *,
+        window_ms: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        patience_s: float | None = None,
+        aside: bool = False,
+    ) -> tuple[Answer, Judgement]:
+        """Send a request, in its turn where nonces must rise, and judge what came.
+
+        `aside`: the judgement holds no other call back.
+        """
+        window_ms = door.window_ms if window_ms is None else window_ms
+        headers = self.profile.extra_headers(request.call, None) if headers is None else headers
+        nonces = None if request.call.startswith(_PUBLIC) else self._nonces
+        async with nullcontext() if nonces is None else nonces.turn(rank, patience_s=patience_s) as turn:
+            asked_at = boot_seconds()
+            answer = await door.ask(request, window_ms=window_ms, headers=headers)
+        judgement = judge(self.profile, answer) if aside else self._judge(answer, asked_at)
+        if nonces is not None and turn is not None:
+            nonces.told(turn, refused=isinstance(judgement.error, NonceRefused))
+        return answer, judgement
 
     # ------------------------------------------------------------------ judging
 
@@ -308,7 +345,7 @@ class Transport:
     # ------------------------------------------------------------------ clock
 
     async def measure_clock(self, *, disproved: bool = False) -> ClockOffset:
-        """Measure the venue's clock: median of five samples, half the round trip as error.
+        """Measure the venue's clock: median of its samples, half the round trip as error.
 
         `disproved`: the venue's own answers have shown that the clock in use is wrong, as a refused timestamp
         would; see `VenueClock.refused`.
@@ -329,7 +366,7 @@ class Transport:
         request = Request(call=self.profile.time_call, params=self.profile.time_params)
         failure: BrokerError
         try:
-            await self._budget.acquire(1, protective=True)
+            await self._budget.acquire(self.profile.time_cost, protective=True)
             async with asyncio.timeout(self.write_deadline_s):
                 asked_at = boot_seconds()
                 sent = self._clock.steady()

@@ -41,6 +41,12 @@ PRODUCTS: Mapping[BrokerId, tuple[str, ...]] = MappingProxyType(
 """The products of each broker; the first is the default."""
 
 
+NO_TESTNET = frozenset(
+    {(BrokerId.KRAKEN, "spot"), (BrokerId.COINBASE, "spot"), (BrokerId.COINBASE, "futures")}
+)
+"""Where the venue has no test system."""
+
+
 class Mode(StrEnum):
     """What margind may do, from least to most."""
 
@@ -115,9 +121,11 @@ class AccountSettings(Section):
         if self.endpoint is not None and self.testnet:
             hint = "an endpoint replaces the venue's hosts, testnet included: keep one of the two"
             yield Complaint(path=("testnet",), what="is set together with endpoint", hint=hint)
-        if self.broker is BrokerId.COINBASE and self.testnet:
-            hint = "Coinbase has no test system with margin: point endpoint at `margind sandbox`"
-            yield Complaint(path=("testnet",), what="is not offered by coinbase", hint=hint)
+        if self.testnet and (self.broker, self.product) in NO_TESTNET:
+            hint = "remove it, or rehearse on `margind sandbox` by endpoint"
+            yield Complaint(
+                path=("testnet",), what=f"does not exist for {self.broker} {self.product}", hint=hint
+            )
         needs_password = self.broker is BrokerId.OKX
         if needs_password and self.credentials.password is None:
             hint = "OKX keys come with a passphrase: add a reference to it"

@@ -42,6 +42,7 @@ class SandboxBroker(StrEnum):
     BYBIT = "bybit"
     BINANCE = "binance"
     OKX = "okx"
+    KRAKEN = "kraken"
     KRAKENFUTURES = "krakenfutures"
     CRYPTOCOM = "cryptocom"
     COINBASE = "coinbase"
@@ -56,6 +57,7 @@ PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyTy
         SandboxBroker.OKX: {"unified": ("futures", "multi_currency", "portfolio")},
         SandboxBroker.BINANCECOINM: {"coinm": ("coin_margined",)},
         SandboxBroker.BINANCEPM: {"portfolio": ("portfolio_margin",)},
+        SandboxBroker.KRAKEN: {"spot": ("spot_margin",)},
         SandboxBroker.KRAKENFUTURES: {"futures": ("multi_collateral", "single_collateral")},
         SandboxBroker.CRYPTOCOM: {"exchange": ("smart_cross",)},
         SandboxBroker.COINBASE: {"spot": ("cash",), "futures": ("futures",)},
@@ -72,8 +74,11 @@ BROKERS: Mapping[SandboxBroker, str] = MappingProxyType(
 )
 """The broker of a venue in an account of the daemon, where it is called otherwise."""
 
-ONE_WAY = frozenset({SandboxBroker.KRAKENFUTURES, SandboxBroker.CRYPTOCOM})
+ONE_WAY = frozenset({SandboxBroker.KRAKEN, SandboxBroker.KRAKENFUTURES, SandboxBroker.CRYPTOCOM})
 """The venues that hold one position a symbol, always."""
+
+ENCODED = frozenset({SandboxBroker.KRAKEN, SandboxBroker.KRAKENFUTURES})
+"""The venues whose secrets are base64."""
 
 
 class PositionSide(StrEnum):
@@ -233,7 +238,7 @@ class SandboxAccount(Section):
         if has_password and not needs_password:
             hint = f"remove it: {self.broker} keys have no passphrase"
             yield Complaint(path=("password",), what="is not used", hint=hint)
-        if self.broker is SandboxBroker.KRAKENFUTURES and not _is_base64(self.secret):
+        if self.broker in ENCODED and not _is_base64(self.secret):
             hint = "Kraken's secrets are base64, and its clients decode them: c2FuZGJveA=="
             yield Complaint(path=("secret",), what="is no base64 text", hint=hint)
 
@@ -261,6 +266,9 @@ class SandboxAccount(Section):
                 hint = "Bybit sets cross or isolated for the whole account: use the account's mode"
                 what = f"differs from the account's mode {self.mode}"
                 yield Complaint(path=("positions", index, "margin"), what=what, hint=hint)
+            if self.broker is SandboxBroker.KRAKEN and position.margin is Margin.ISOLATED:
+                hint = "remove it: one margin account backs every position there"
+                yield Complaint(path=("positions", index, "margin"), what="is not one of kraken", hint=hint)
 
     def _order_misfits(self) -> Iterator[Complaint]:
         hedged = self.position_mode is PositionMode.HEDGE
@@ -304,6 +312,7 @@ class Listen(Section):
     bybit: Port = 0
     binance: Port = 0
     okx: Port = 0
+    kraken: Port = 0
     krakenfutures: Port = 0
     cryptocom: Port = 0
     coinbase: Port = 0

@@ -116,7 +116,9 @@ async def _ask(settings: Settings, account: Account) -> Report:
         key_trouble = str(error)
     objection = objection_to(account.settings, permissions) if permissions else None
     snapshot = await broker.fetch_snapshot()
-    assessment = assess(snapshot, policy_of(settings, account.settings), broker.venue_now(), None)
+    assessment = assess(
+        snapshot, policy_of(settings, account.settings, broker.capabilities.pace), broker.venue_now(), None
+    )
     return Report(
         account=account,
         clock=clock,

@@ -360,12 +360,13 @@ class Cycle:
 
     def _next_s(self, climb: Climb | None, duration_s: float) -> float:
         interval = self._policy.poll_interval.total_seconds()
+        pace = self._broker.capabilities.protective_pace.total_seconds()
         if self._settlement.open():
-            return min(WHILE_SETTLING_S, interval)
+            return min(max(WHILE_SETTLING_S, pace), interval)
         if climb is not None and climb.sent and self._is_acute():
             return min(AFTER_ACTION_S, interval)
         if self._alarm.level >= Level.CRITICAL or self._alarm.protection is Protection.UNPROTECTED:
-            interval = min(WHILE_ALARMED_S, interval)
+            interval = min(max(WHILE_ALARMED_S, pace), interval)
         return max(interval - duration_s, 0.05)
 
 

@@ -114,7 +114,7 @@ def spec_of(account: AccountSettings, credentials: ResolvedCredentials) -> Broke
 
 def guarded_of(settings: Settings, account: Account) -> Guarded:
     """Return an account as its cycle needs it; where orders take no price, every step goes to market."""
-    policy = policy_of(settings, account.settings)
+    policy = policy_of(settings, account.settings, account.broker.capabilities.pace)
     if not account.broker.capabilities.limit_orders:
         policy = replace(policy, limits=replace(policy.limits, market_every=1))
     return Guarded(

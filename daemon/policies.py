@@ -1,6 +1,7 @@
 """Settings become policy: the one place where the configuration's words meet the core's."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 
 from config.accounts import AccountSettings
@@ -18,8 +19,11 @@ from daemon.risk.policy import (
 )
 
 
-def policy_of(settings: Settings, account: AccountSettings) -> MarginPolicy:
-    """Return the policy of one account: the general one with the account's own values laid over it."""
+def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = timedelta(0)) -> MarginPolicy:
+    """Return the policy of one account: the general one with the account's own values laid over it.
+
+    `pace` is how often its venue lets it be read: a shorter poll interval would only be waited for.
+    """
     policy, poll = settings.policy_of(account), settings.poll_of(account)
     return MarginPolicy(
         utilization=_ladder(policy.utilization),
@@ -29,7 +33,7 @@ def policy_of(settings: Settings, account: AccountSettings) -> MarginPolicy:
         hysteresis=policy.hysteresis,
         actions=_actions(policy.actions),
         max_leverage=settings.max_leverage_of(account),
-        poll_interval=poll.interval,
+        poll_interval=max(poll.interval, pace),
         act_max_age=poll.act_max_age,
         alarm_max_age=poll.alarm_max_age,
         confirmation=Confirmation(liquidation_after=settings.limits.confirm_after),

@@ -166,7 +166,7 @@ class SandboxServer:
         await asyncio.sleep(delay_s)
         request = self._stamped(request)
         with suppress(WireRefusal):
-            account = self.wire.authenticate(request)
+            account = self.wire.readmit(request)
             self._gateway.act(request, route, account)
 
     async def _silence(self) -> web.StreamResponse:

@@ -22,6 +22,10 @@ from brokers.sandbox.wire.coinbase.rules import RULES as COINBASE_RULES
 from brokers.sandbox.wire.coinbase.wire import CoinbaseWire
 from brokers.sandbox.wire.cryptocom.rules import RULES as CRYPTOCOM_RULES
 from brokers.sandbox.wire.cryptocom.wire import CryptocomWire
+from brokers.sandbox.wire.kraken.pairs import NAMES as KRAKEN_NAMES
+from brokers.sandbox.wire.kraken.pairs import PAIRS as KRAKEN_PAIRS
+from brokers.sandbox.wire.kraken.rules import RULES as KRAKEN_RULES
+from brokers.sandbox.wire.kraken.wire import KrakenWire
 from brokers.sandbox.wire.krakenfutures.contracts import CONTRACTS as KRAKEN_FUTURES_CONTRACTS
 from brokers.sandbox.wire.krakenfutures.contracts import NAMES as KRAKEN_FUTURES_NAMES
 from brokers.sandbox.wire.krakenfutures.rules import RULES as KRAKEN_FUTURES_RULES
@@ -204,6 +208,14 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             pools={"futures": MarginPool.CURRENCY, "cash": MarginPool.CURRENCY},
             instruments=tuple(map(_as_us_future, INSTRUMENTS)),
             names=MappingProxyType(_CDE_NAMES),
+            currency="USD",
+        ),
+        "kraken": SandboxVenue(
+            build=lambda engine, _: KrakenWire(engine),
+            rules=KRAKEN_RULES,
+            pools={"spot_margin": MarginPool.ACCOUNT},
+            instruments=KRAKEN_PAIRS,
+            names=KRAKEN_NAMES,
             currency="USD",
         ),
         "krakenfutures": SandboxVenue(

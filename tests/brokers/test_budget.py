@@ -1,6 +1,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -192,3 +193,65 @@ def test_pictures_beyond_the_share_take_turns_and_none_waits_the_period_out() ->
 def test_over_a_short_period_nobody_takes_turns() -> None:
     ledger = Ledger(RULES)
     assert [ledger.take_turn(500, 0) for _ in range(3)] == [0, 0, 0]
+
+
+# ---------------------------------------------------------------- counts that leak
+
+LEAKING = BudgetRules(capacity=15, period_s=45, scope=BudgetScope.KEY, reserve=1 / 3, leaks=True)
+
+
+def test_a_leaking_count_falls_all_the_time() -> None:
+    ledger = Ledger(LEAKING)
+    ledger.spend(15, now=0)
+    assert ledger.used(3) == pytest.approx(14)
+    assert ledger.wait(1, 0, protective=True) == pytest.approx(3)
+    assert ledger.wait(2, 3, protective=True) == pytest.approx(3)
+    assert ledger.used(60) == 0
+
+
+def test_polls_leave_a_third_of_a_leaking_count_free() -> None:
+    ledger = Ledger(LEAKING)
+    ledger.spend(10, now=0)
+    assert ledger.wait(1, 0, protective=False) == pytest.approx(3)
+    assert ledger.wait(5, 0, protective=True) == 0
+
+
+@pytest.mark.parametrize("asks_every_s", [0.5, 2, 7])
+def test_pictures_have_their_turn_every_nine_seconds_and_the_venues_counter_is_never_full(
+    asks_every_s: float,
+) -> None:
+    ledger, counter, counted_at, read_at = Ledger(LEAKING), 0.0, 0.0, []
+    now = 0.0
+    while now < 1800:
+        if (wait := ledger.take_turn(2, now)) == 0:
+            read_at.append(now)
+            for _ in range(2):
+                assert ledger.wait(1, now, protective=False) == 0
+                ledger.spend(1, now)
+                counter = max(0.0, counter - (now - counted_at) * 0.33) + 1
+                counted_at = now
+            assert counter <= 15
+            wait = asks_every_s
+        now += wait
+    gaps = [later - earlier for earlier, later in pairwise(read_at)]
+    assert min(gaps) == pytest.approx(9, abs=0.01)
+    assert max(gaps) < 9.1
+
+
+def test_a_protective_picture_waits_only_for_room_for_all_its_calls_and_a_look_up() -> None:
+    ledger = Ledger(LEAKING)
+    assert ledger.take_turn(2, 0) == 0
+    ledger.spend(2, now=0)
+    for _ in range(5):
+        assert ledger.take_turn(2, 0, protective=True) == 0
+        ledger.spend(2, now=0, protective=True)
+    assert ledger.take_turn(2, 0, protective=True) == pytest.approx(3)
+    ledger.spend(3, now=0, protective=True)
+    assert ledger.take_turn(2, 0, protective=True) == pytest.approx(12)
+    assert ledger.take_turn(2, 12, protective=True) == 0
+
+
+def test_where_counts_do_not_leak_a_protective_picture_has_its_turn_at_once() -> None:
+    ledger = Ledger(replace(RULES, period_s=60))
+    ledger.spend(100, now=0)
+    assert ledger.take_turn(10, 0, protective=True) == 0

@@ -159,6 +159,7 @@ REFUSED = [
     ("misspelt product", account("product: usd-m #!", broker="binance"), "accounts[1].product", "mean usdm?"),
     ("unknown account mode", account("mode: dry-run #!"), "accounts[1].mode", "known here: observe"),
     ("testnet as word", account("testnet: yes #!"), "accounts[1].testnet", "write true or false"),
+    ("testnet where none is", account("testnet: true #!", broker="kraken"), "accounts[1].testnet", "sandbox"),
     ("testnet of a venue without one", account("testnet: true #!", broker="coinbase"), "accounts[1].testnet", "`margind sandbox`"),
     ("endpoint and testnet", account("endpoint: https://x\ntestnet: true #!"), "accounts[1].testnet", "keep one"),
     # --- endpoints

@@ -52,6 +52,7 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("bybit", "unified", "cross"),
         ("binance", "usdm", "single_asset"),
         ("okx", "unified", "futures"),
+        ("kraken", "spot", "spot_margin"),
         ("krakenfutures", "futures", "multi_collateral"),
         ("cryptocom", "exchange", "smart_cross"),
         ("coinbase", "spot", "cash"),
@@ -60,7 +61,8 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
-    texts = {"okx": OKX, "krakenfutures": KRAKEN, "coinbase": COINBASE}
+    spot = KRAKEN.replace("krakenfutures", "kraken")
+    texts = {"okx": OKX, "kraken": spot, "krakenfutures": KRAKEN, "coinbase": COINBASE}
     (account,) = sandbox(texts.get(broker, ACCOUNT.replace("bybit", broker))).accounts
     assert (account.product, account.mode) == (product, mode)
 
@@ -132,10 +134,15 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         ("speed: 0\n" + ACCOUNT, 1, "speed", "0 < value"),
         ("speed: 20000\n" + ACCOUNT, 1, "speed", "the most is 10000"),
         ("scenario: Flash Crash\n" + ACCOUNT, 1, "scenario", "a-z, 0-9"),
-        ("listen: {kraken: 0}\n" + ACCOUNT, 1, "listen.kraken", "did you mean krakenfutures?"),
+        (
+            "listen: {deribit: 0}\n" + ACCOUNT,
+            1,
+            "listen.deribit",
+            "known here: binance, bybit, coinbase, cryptocom, kraken, ",
+        ),
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),
-        (ACCOUNT.replace("bybit", "kraken"), 3, "accounts[0].broker", "did you mean krakenfutures?"),
+        (ACCOUNT.replace("bybit", "deribit"), 3, "accounts[0].broker", "known here: bybit, binance, okx"),
         (ACCOUNT + "    mode: portfolio\n", 7, "accounts[0].mode", "known here: cross, isolated"),
         (ACCOUNT + "    product: usdm\n", 7, "accounts[0].product", "known here: unified"),
         (ACCOUNT.replace("bybit", "coinbase"), 5, "accounts[0].secret", "write one in PEM form"),
@@ -143,6 +150,12 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         (COINBASE + POSITION + "}\n", 10, "accounts[0].positions", "a cash account has none"),
         (ACCOUNT + "    password: p\n", 7, "accounts[0].password", "bybit keys have no passphrase"),
         (KRAKEN.replace("c2VjcmV0", "s"), 5, "accounts[0].secret", "Kraken's secrets are base64"),
+        (
+            KRAKEN.replace("krakenfutures", "kraken") + POSITION + ", margin: isolated}\n",
+            8,
+            "accounts[0].positions[0].margin",
+            "one margin account",
+        ),
         (KRAKEN + "    position_mode: hedge\n", 7, "accounts[0].position_mode", "holds one position"),
         (ACCOUNT.replace("bybit", "okx"), 2, "accounts[0].password", "OKX keys come with a passphrase"),
         (ACCOUNT.replace("api_key: k", "api_key: 'a b'"), 4, "accounts[0].api_key", "without spaces"),

@@ -3,10 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from brokers.models import OrderSide, Side
+from brokers.sandbox.broker import SandboxBroker
 from brokers.sandbox.orders import OrderType, Trigger
 from daemon.risk.policy import Ladder, Level, MarginPolicy, ReductionLimits
 from daemon.risk.reason import Reason
@@ -43,6 +47,26 @@ async def test_a_safe_account_is_read_once_a_cycle_at_the_poll_interval(desk: De
 
     assert len(outcomes) == 10
     assert desk.line.log.count("fetch_snapshot") == 10
+
+
+class Paced(SandboxBroker):
+    """A venue whose limits allow one protective picture in six seconds."""
+
+    @property
+    def capabilities(self) -> Any:  # noqa: ANN401 - the port's
+        return replace(super().capabilities, protective_pace=timedelta(seconds=6))
+
+
+@pytest.mark.parametrize(("interval_s", "cycles"), [(9, 10), (2, 30)])
+async def test_an_alarmed_account_is_read_as_often_as_its_venue_allows_and_no_less_than_a_calm_one(
+    open_desk: Callable[..., Desk], desk: Desk, interval_s: int, cycles: int
+) -> None:
+    policy = replace(desk.policy, poll_interval=timedelta(seconds=interval_s))
+    desk = open_desk(engine=desk.engine, venue=Paced(desk.engine, desk.account), policy=policy)
+    desk.fall_to("0.85")
+    outcomes = await desk.watch(60)
+    assert outcomes[-1].level is Level.CRITICAL
+    assert abs(len(outcomes) - cycles) <= 1
 
 
 async def test_warning_only_alarms(desk: Desk) -> None:

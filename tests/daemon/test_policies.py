@@ -119,3 +119,12 @@ def test_of_two_modes_the_stricter_holds(whole: ConfiguredMode, own: ConfiguredM
     expected = min(Mode[whole.name], Mode[(own or whole).name])
 
     assert mode_of(written, written.accounts[0]) is expected
+
+
+@pytest.mark.parametrize(("pace_s", "interval_s"), [(0, 2), (1, 2), (9, 9)])
+def test_a_venue_that_lets_itself_be_read_less_often_sets_the_poll_interval(
+    pace_s: int, interval_s: int
+) -> None:
+    settings = read({"accounts": [ACCOUNT]})
+    paced = policy_of(settings, settings.accounts[0], timedelta(seconds=pace_s))
+    assert paced.poll_interval == timedelta(seconds=interval_s)

@@ -63,7 +63,7 @@ async def test_every_venue_of_the_file_listens_and_is_named_in_one_line(
         writer.close()
     await serving
 
-    assert urls.keys() == {"bybit", "binance", "okx", "krakenfutures", "cryptocom", "coinbase"}
+    assert urls.keys() == {"bybit", "binance", "okx", "kraken", "krakenfutures", "cryptocom", "coinbase"}
 
 
 async def test_a_fault_of_the_file_strikes_at_its_time(capsys: pytest.CaptureFixture[str]) -> None:

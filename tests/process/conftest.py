@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import yaml
 
-from brokers.sandbox.wire.krakenfutures.contracts import NAMES as KRAKEN_NAMES
+from brokers.sandbox.venues import VENUES
 from config.sandbox import BROKERS, PRODUCTS
 
 HERE = Path(__file__).parent
@@ -189,7 +189,7 @@ class Venue:
 
     def position(self, account: str, asset: str = "BTC") -> Decimal:
         """Return what the account holds of an asset, negative when short, legs netted."""
-        names = (f"{asset}-", KRAKEN_NAMES[f"{asset}-USDT"])
+        names = (f"{asset}-", *(venue.listed_as(f"{asset}-USDT") for venue in VENUES.values()))
         own = [row for row in self.truth(account)["positions"] if row["symbol"].startswith(names)]
         return sum(
             (Decimal(row["quantity"]) * (1 if row["side"] == "long" else -1) for row in own), Decimal(0)

@@ -24,6 +24,7 @@ MODES = {
     "binance-multi": "multi-assets",
     "okx-futures": "futures mode",
     "okx-multi": "multi-currency margin",
+    "kraken-spot": "spot margin",
     "kraken-flex": "multi-collateral",
     "kraken-coin": "single-collateral",
     "cryptocom-cross": "smart cross margin",
@@ -33,13 +34,14 @@ MODES = {
     "binance-portfolio": "portfolio margin",
 }
 KEYS = {
+    "kraken-spot": "read trade",
     "cryptocom-cross": "unverified",
     "coinbase-futures": "read trade",
     "coinbase-spot": "read trade",
 }
 ACCEPTED = {"cryptocom-cross": {"allow_withdrawal_key": "i accept that this key can withdraw"}}
 SECRETS = {"api_key", "secret", "password"}
-ENCODED = {"krakenfutures"}
+ENCODED = {"kraken", "krakenfutures"}
 ROUNDING = Decimal("0.06")
 """The table shows tenths of a percent; the venue's figures move a little between two looks."""
 

@@ -30,6 +30,7 @@ ACCOUNTS = (
     "binance-multi",
     "okx-futures",
     "okx-multi",
+    "kraken-spot",
     "kraken-flex",
     "kraken-coin",
     "cryptocom-cross",

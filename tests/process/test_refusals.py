@@ -109,7 +109,11 @@ REFUSED = {
         [r":1: database\.url: must not hold the password"],
     ),
     "tab": ("mode: observe", "mode: observe\nlog:\n\tlevel: info", [r":3: is not valid YAML: .*"]),
-    "kraken": ("broker: bybit", "broker: kraken", [r"account bybit-main: margind has no adapter for kraken"]),
+    "product": (
+        "broker: bybit",
+        "broker: binance\n    product: coinm",
+        [r"account bybit-main: margind has no adapter for binance coinm"],
+    ),
 }
 
 
@@ -125,7 +129,7 @@ def written(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-CASES = [(name, "check") for name in REFUSED] + [(name, "run") for name in ("two-problems", "kraken")]
+CASES = [(name, "check") for name in REFUSED] + [(name, "run") for name in ("two-problems", "product")]
 
 
 @pytest.mark.parametrize(("name", "command"), CASES, ids=map(" ".join, CASES))

@@ -125,6 +125,14 @@ class Wire(ABC):
             WireRefusal: unknown key, wrong signature or passphrase, timestamp outside the window.
         """
 
+    def readmit(self, request: WireRequest) -> str:
+        """Return whose request it is, for one that was authenticated before and comes to be executed late.
+
+        Raises:
+            WireRefusal: the timestamp's window is over by now.
+        """
+        return self.authenticate(request)
+
     @abstractmethod
     def refusal(self, kind: str) -> WireAnswer:
         """Return the venue's own answer of one kind.

@@ -64,7 +64,11 @@ class Case:
     row_margins: bool = True  # a position has margins of its own at all
     product: str = ""  # "": the venue's own, or its broker's first
     secret: str = SECRET
-    tells_clock: bool = True  # a refused signature says whether it was for its time
+    tells_clock: bool = True  # a wrong clock shows: in an answer's time, or in a refusal
+    early: Decimal = Decimal(1)
+    """The venue's own ratio over that of its last moment: it may liquidate before it must."""
+    clock_error_ms: float = 500
+    orders_reserve: bool = True  # what orders need is counted at all
     orders_hold: bool = False  # what orders need is taken off the equity, not counted as used
 
     @property
@@ -145,6 +149,14 @@ CASES = {
     "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
     "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
     "okx-portfolio": Case(broker="okx", mode="portfolio"),
+    "kraken-spot": Case(
+        broker="kraken",
+        mode="spot_margin",
+        early=Decimal(2),
+        clock_error_ms=1000,
+        orders_reserve=False,
+        tells_clock=False,
+    ),
     "kraken-futures": Case(broker="krakenfutures", mode="multi_collateral"),
     "kraken-futures-isolated": Case(broker="krakenfutures", mode="multi_collateral", positions=MIXED),
     "kraken-futures-inverse": Case(

@@ -27,6 +27,7 @@ ONE_EACH = [
     "kraken-futures",
     "cryptocom",
     "coinbase-futures",
+    "kraken-spot",
 ]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 TOLD = {FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.OUTSIDER_TRADES}

@@ -40,6 +40,7 @@ GUARDED = [
     "cryptocom-isolated",
     "kraken-futures-inverse",
     "coinbase-futures",
+    "kraken-spot",
 ]
 """Where the venue itself keeps an order from opening. OKX documents `reduceOnly` for futures and multi-
 currency mode only; in portfolio mode nothing but the order's size, from a fresh picture, does it."""
@@ -183,11 +184,13 @@ async def test_an_order_that_arrives_after_its_deadline_is_refused_by_the_venue(
     position = await station.position(BTC, Side.LONG)
     before = station.exposure()
     station.broker.transport.write_deadline_s = 0.2
-    station.server.faults.set(Fault(kind=FaultKind.EXECUTED_LATE, ms=450, count=1))
-    order = station.reduce(position, position.quantity, ttl_s=0.25)
+    life_s = station.broker.profile.shortest_order_life.total_seconds() + 0.25
+    late_s = life_s + 0.2 + (station.case.clock_error_ms - 500) / 1000
+    station.server.faults.set(Fault(kind=FaultKind.EXECUTED_LATE, ms=round(late_s * 1000), count=1))
+    order = station.reduce(position, position.quantity, ttl_s=life_s)
     # where deadlines are whole seconds, the venue may refuse it at once
     assert (await station.broker.submit(order)).verdict in {Verdict.UNKNOWN, Verdict.REJECTED}
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(late_s + 0.05)
     assert await station.broker.find_order(order.client_order_id, order.symbol) is None
     assert station.exposure() == before
 
@@ -281,7 +284,14 @@ async def test_cancelling_what_is_gone_is_a_benign_rejection(station: Station) -
 
 @pytest.mark.parametrize(
     "case",
-    ["binance-multi-assets-hedge", "bybit-isolated", "okx-futures", "kraken-futures", "cryptocom"],
+    [
+        "binance-multi-assets-hedge",
+        "bybit-isolated",
+        "okx-futures",
+        "kraken-futures",
+        "kraken-spot",
+        "cryptocom",
+    ],
     indirect=True,
 )
 async def test_many_orders_are_found_and_cancelled_over_all_pages_and_batches(station: Station) -> None:

@@ -116,6 +116,17 @@ def test_where_the_schedule_opens_a_leverage_is_for_isolated_positions(
     assert isolated.figures("a").pool("X-USDT:net").position_initial_margin == 2000
 
 
+def test_where_maintenance_is_a_part_of_the_initial_margin_the_leverage_sets_both(
+    build: Callable[..., Engine], long_x: Callable[..., OpeningPosition]
+) -> None:
+    rules = {"maintenance_share": D("0.4"), "margin_price": MarginPrice.ENTRY}
+    engine = build(positions=(long_x(100),), leverage=5, rules=rules)
+    engine.move_price("X", D("0.9"))
+    pool = engine.figures("a").pool("USDT")
+    assert (pool.position_initial_margin, pool.maintenance_margin) == (2000, 800)
+    assert pool.ratio == D(800) / D(9000)
+
+
 def test_the_ratio_holds_the_liquidation_fee_where_the_venue_counts_it(
     build: Callable[..., Engine], long_x: Callable[..., OpeningPosition]
 ) -> None:

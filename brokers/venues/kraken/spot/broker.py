@@ -1,0 +1,159 @@
+"""A Kraken spot margin account over ccxt: which calls, in which order."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import ClassVar
+
+from brokers.answers import ForeignAnswer, Reply
+from brokers.ccxt_broker import CcxtBroker
+from brokers.errors import BrokerError, ClockRefused, NonceRefused, NotSupported, RequestRefused, Unauthorized
+from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
+from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Position, Symbol
+from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
+from brokers.outcomes import KRAKEN_SPOT as OUTCOMES
+from brokers.port import Broker, Capabilities
+from brokers.profile import Json, Request
+from brokers.registry import BrokerSpec
+from brokers.venues.kraken.spot import cancelling, keys
+from brokers.venues.kraken.spot.envelope import object_of, result_of, rows_by_id
+from brokers.venues.kraken.spot.markets import find_rules, rate_pair, read_pairs
+from brokers.venues.kraken.spot.orders import order_params, read_ack, read_open_order, read_report
+from brokers.venues.kraken.spot.positions import quotes_of, read_lots
+from brokers.venues.kraken.spot.profile import KRAKEN_SPOT, ORDER_TIME_TO_LIVE, PACE, PICTURE, PROTECTIVE_PACE
+from brokers.venues.kraken.spot.snapshot import SPOT_MARGIN, RawSnapshot, read_rates, read_snapshot
+
+BALANCE, POSITIONS = "privatePostTradeBalance", "privatePostOpenPositions"
+OPEN_ORDERS, CLOSED_ORDERS = "privatePostOpenOrders", "privatePostClosedOrders"
+TICKER = "publicGetTicker"
+
+_log = logging.getLogger("margind.brokers")
+
+
+class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
+    """A Kraken account by its spot margin positions; spot balances are collateral and no positions.
+
+    Leverage is a word in an order, not a setting. Money is not moved in: spot collateral lies in the same
+    wallet, and Kraken transfers the other way only. Kraken's timer that cancels all orders is not used: it
+    would take the owner's stops with it.
+    """
+
+    profile = KRAKEN_SPOT
+    outcomes = OUTCOMES
+    capabilities: ClassVar = Capabilities(
+        order_time_to_live=ORDER_TIME_TO_LIVE,
+        ids_unique_for_ever=False,
+        reduce_only=True,
+        transfer_in=False,
+        key_permissions=True,
+        set_leverage=False,
+        pace=PACE,
+        protective_pace=PROTECTIVE_PACE,
+    )
+    mode_every: ClassVar = 1_000_000
+    """There is one mode: it is enough to ask when connecting."""
+
+    def __init__(self, spec: BrokerSpec) -> None:
+        super().__init__(spec)
+        self._held: tuple[Position, ...] = ()
+        self._picture_cost = PICTURE
+
+    # ------------------------------------------------------------------ reading
+
+    async def load_markets(self, read: Read) -> Mapping[Symbol, MarketRules]:
+        """Read the list of pairs, margin levels and leverages included."""
+        return read_pairs(await read("publicGetAssetPairs", cost=0))
+
+    async def load_mode(self, read: Read) -> AccountMode:
+        """Return the one mode there is, of an account that has totals at all."""
+        keys.check_secret(self.spec.credentials.secret)
+        object_of(await read(BALANCE, {"asset": "ZUSD"}), "TradeBalance")
+        return SPOT_MARGIN
+
+    async def load_permissions(self, read: Read) -> KeyPermissions:
+        """Read what the key may do; unknown where a host has no such call."""
+        try:
+            return keys.read_permissions(await read("privatePostGetApiKeyInfo"))
+        except (Unauthorized, NonceRefused, ClockRefused):
+            raise
+        except (RequestRefused, ForeignAnswer) as error:
+            _log.info("%s: the key cannot be asked about: %s", self.account_id, error)
+            return keys.UNKNOWN
+
+    async def gather(self, read: Read) -> RawSnapshot:
+        """Read totals, then positions: nonces must arrive in order, so the calls of one key take turns."""
+        asked_at = self.transport.venue_now()
+        balance = await read(BALANCE, {"asset": "ZUSD"})
+        positions = await read(POSITIONS, {"docalcs": "true"})
+        lots = read_lots(result_of(positions, "OpenPositions"), self._rulebook.rules, [])
+        rates = await self._rates(read, quotes_of(lots))
+        return RawSnapshot(balance=balance, positions=positions, rates=rates, asked_at=asked_at)
+
+    async def _rates(self, read: Read, currencies: frozenset[str]) -> Mapping[str, Decimal]:
+        """Read what other quote currencies are worth in USD; what is not to be had is left out."""
+        rules = self._rulebook.rules
+        pairs = {name: pair for name in sorted(currencies) if (pair := rate_pair(name, rules)) is not None}
+        if not pairs:
+            return {}
+        try:
+            return read_rates(await read(TICKER, {"pair": ",".join(pairs.values())}, cost=0), pairs)
+        except BrokerError as error:
+            _log.info("%s: no prices of %s: %s", self.account_id, ", ".join(pairs), error)
+            return {}
+
+    def parse_snapshot(self, raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot:
+        """Build the snapshot, and remember what is held: it tells whose protection a stop is."""
+        snapshot = read_snapshot(raw, context)
+        self._held = snapshot.positions
+        return snapshot
+
+    async def load_open_orders(self, read: Read) -> tuple[OpenOrder, ...]:
+        """Read every order that rests or waits; Kraken lists them all in one answer."""
+        rows = rows_by_id(await read(OPEN_ORDERS), "open", "OpenOrders")
+        rules = self._rulebook.rules
+        return tuple(read_open_order(txid, row, rules, self._held) for txid, row in rows.items())
+
+    async def look_up_order(
+        self, read: Read, client_order_id: ClientOrderId, symbol: Symbol
+    ) -> OrderReport | None:
+        """Find an order among the closed ones, then the open ones, then the closed ones again.
+
+        An order moves from open to closed and never back: one that was in neither list had to end between
+        the first and the second look, and the third finds it.
+        """
+        ours = {"cl_ord_id": str(client_order_id)}
+        for call, name in ((CLOSED_ORDERS, "closed"), (OPEN_ORDERS, "open"), (CLOSED_ORDERS, "closed")):
+            report = read_report(rows_by_id(await read(call, ours), name, call), client_order_id, symbol)
+            if report is not None:
+                return report
+        return None
+
+    # ------------------------------------------------------------------ writing
+
+    def order_request(self, order: ReduceOrder) -> Request:
+        """Build the reducing order; placing and cancelling do not count against the call counter."""
+        params = order_params(order, find_rules(order.symbol, self._rulebook.rules))
+        return Request(call="privatePostAddOrder", params=params, cost=0)
+
+    def parse_ack(self, order: ReduceOrder, payload: Json) -> Ack:
+        """Read the acknowledgement."""
+        del order
+        return read_ack(payload)
+
+    def cancel_batches(self, orders: Sequence[OpenOrder]) -> Sequence[CancelBatch]:
+        """Cancel in batches; resting and trigger orders go together."""
+        return cancelling.cancel_batches(orders)
+
+    def parse_cancel(self, batch: CancelBatch, reply: Reply) -> Sequence[RowResult] | None:
+        """Read the count of a batch; a failure speaks for all of it."""
+        return None if reply.failure is not None else cancelling.read_count(batch, reply.payload)
+
+    def leverage_requests(self, symbol: Symbol, leverage: Decimal) -> Sequence[Request]:
+        """Refuse: an order names its own leverage, and positions keep theirs."""
+        del leverage
+        raise NotSupported(f"{self.profile.venue}: no leverage setting for {symbol}")
+
+
+def build(spec: BrokerSpec) -> Broker:
+    """Build the adapter of a Kraken spot margin account."""
+    return KrakenSpotBroker(spec)
