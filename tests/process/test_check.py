@@ -26,7 +26,7 @@ MODES = {
     "okx-multi": "multi-currency margin",
     "kraken-spot": "spot margin",
     "kraken-flex": "multi-collateral",
-    "kraken-coin": "single-collateral",
+    "kraken-coin": "multi-collateral",
     "cryptocom-cross": "smart cross margin",
     "coinbase-futures": "US futures, default portfolio",
     "coinbase-spot": "cash account, default portfolio",
@@ -123,6 +123,11 @@ def test_the_table_tells_what_the_venues_know(workshop: Workshop, demo_market: S
         assert int(row["positions"]) == len(truth["positions"])
         assert abs(int(row["clock offset"].removesuffix(" ms"))) < 500
         expected = worst_of(truth, holds=name == "coinbase-futures")
+        if name == "kraken-spot":  # orders reserve nothing there, and it may liquidate at half the way
+            (pool,) = truth["pools"]
+            own, free = Decimal(pool["position_initial_margin"]), Decimal(pool["available"])
+            expected["utilization"] = 100 * own / (own + free + Decimal(pool["order_initial_margin"]))
+            expected["maintenance"] *= 2
         if name == "bybit-isolated":
             continue  # its worst unit is the wallet, which Bybit gives no ratio
         for measure in ("utilization", "maintenance"):

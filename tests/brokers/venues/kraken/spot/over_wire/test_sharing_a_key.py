@@ -60,12 +60,12 @@ async def test_a_write_does_not_wait_for_a_poll_that_hangs_and_the_poll_may_be_o
 ) -> None:
     broker = await connect()
     position = (await broker.fetch_snapshot()).positions[0]
-    server.faults.set(Fault(kind=FaultKind.SLOW, path=TRADE_BALANCE, ms=800, count=1))
+    server.faults.set(Fault(kind=FaultKind.SLOW, path=TRADE_BALANCE, ms=2000, count=1))
     poll = asyncio.create_task(broker.transport.read("privatePostTradeBalance", {"asset": "ZUSD"}))
     await asyncio.sleep(0.05)
     began = time.monotonic()
     assert (await broker.submit(reduce(broker, position))).verdict is Verdict.ACCEPTED
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.5
     assert "e" in (await poll)["result"]
 
 
@@ -122,7 +122,7 @@ async def test_the_second_poll_waits_its_nine_seconds_and_a_protective_one_does_
     await broker.fetch_snapshot()
     began = time.monotonic()
     protective = await broker.fetch_snapshot(protective=True)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
     assert len(protective.positions) == 1
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
@@ -142,7 +142,7 @@ async def test_an_alarm_reads_until_the_counter_is_nearly_full_and_then_as_fast_
         snapshot = await broker.fetch_snapshot(protective=True)
         assert snapshot.findings == (), "the calls of a picture stay together"
         when.append(time.monotonic() - began)
-    assert when[5] < 1
+    assert when[5] < 3
     assert when[7] - when[6] == pytest.approx(6, abs=1)
     order = reduce(broker, snapshot.positions[0])
     assert (await broker.submit(order)).verdict is Verdict.ACCEPTED, "orders do not count"
