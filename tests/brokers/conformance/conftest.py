@@ -73,10 +73,11 @@ class Station:
         return next(symbol for symbol in self.broker._rulebook.rules if self.pair(symbol) == pair)
 
     def pair(self, symbol: Symbol) -> str:
-        """Return the pair that a venue's symbol stands for: what it settles in is the pair's dollars."""
+        """Return the pair that a venue's symbol trades: what it settles in stands for the pair's dollars."""
         rules = self.broker._rulebook.rules[symbol]
-        settle = rules.base if self.case.inverse else self.case.venue.currency
-        return f"{rules.base}-{'USDT' if rules.settle == settle else rules.settle}"
+        settles = {one.name: one.settle for one in self.case.venue.instruments}
+        dollars = settles.get(self.listed(f"{rules.base}-USDT"))
+        return f"{rules.base}-{'USDT' if rules.settle == dollars else rules.quote}"
 
     # --- the engine's truth
 

@@ -92,7 +92,7 @@ async def test_a_stale_time_is_not_signed_by(station: Station) -> None:
     after = station.broker.venue_now().timestamp() * 1000 - station.venue_ms
     assert after == pytest.approx(before, abs=50 if station.case.tells_time else 1000)
     if station.broker.capabilities.transfer_in:
-        assert await station.broker.fetch_funding_balance("USDT") == 5000
+        assert await station.broker.fetch_funding_balance(station.case.venue.currency) == 5000
     assert await station.broker.fetch_open_orders() == ()
 
 
