@@ -115,7 +115,8 @@ def test_every_account_is_protected_and_the_summary_can_be_checked(
 
     *_, last = done.stdout.strip().splitlines()
     told = re.fullmatch(
-        rf"Every account was protected\. Alone, the venues liquidated {len(ACCOUNTS) - 1} of {len(ACCOUNTS)}\. "
+        r"Every account was protected\. "
+        rf"Alone, the venues liquidated {len(ACCOUNTS) - 1} of {len(ACCOUNTS)}\. "
         r"margind's (\d+) orders cost ([\d,]+) USD and left ([\d,]+) USD more\.",
         last,
     )
