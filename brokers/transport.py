@@ -335,24 +335,19 @@ class Transport:
 
     def _labelled(self, call: str, error: BrokerError) -> BrokerError:
         """Return `error` saying where it happened, without a secret, and without its history."""
-        text = self._redactor.text(str(error))
-        if isinstance(error, RequestRefused):
-            text = f"{text} (code {error.code})"
+        code = f" (code {error.code})" if isinstance(error, RequestRefused) else ""
+        text = f"{self._redactor.text(str(error))}{code}"
         error.args = (f"{self.profile.venue} {call}: {text}",)
         error.__context__ = error.__cause__ = None
         return error
 
-    # ------------------------------------------------------------------ clock
-
     async def measure_clock(self, *, disproved: bool = False) -> ClockOffset:
         """Measure the venue's clock: median of its samples, half the round trip as error.
 
-        `disproved`: the venue's own answers have shown that the clock in use is wrong, as a refused timestamp
-        would; see `VenueClock.refused`.
+        `disproved`: answers have shown that the clock in use is wrong. On failure signing goes on as before.
 
         Raises:
-            BrokerError: the venue's time call did not answer, or with a time nothing else speaks for;
-                signing goes on as before.
+            BrokerError: the time call did not answer, or with a time nothing else speaks for.
         """
         if disproved:
             self._clock.refused()
@@ -382,10 +377,10 @@ class Transport:
                     resolution_ms=self.profile.time_resolution_ms,
                 )
             failure = judgement.error
-        except TimeoutError:
-            failure = VenueUnavailable("no answer")
         except BrokerError as error:
             failure = error
+        except TimeoutError:
+            failure = VenueUnavailable("no answer")
         except (KeyError, IndexError, TypeError, ValueError):
             failure = MalformedAnswer("time answer of a foreign shape")
         raise self._labelled(request.call, failure)

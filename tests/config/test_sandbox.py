@@ -138,7 +138,7 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
             "listen: {deribit: 0}\n" + ACCOUNT,
             1,
             "listen.deribit",
-            "known here: binance, bybit, coinbase, cryptocom, kraken, ",
+            "known here: binance, binancecoinm, binancepm, bybit, coinbase",
         ),
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from brokers.errors import VenueUnavailable
-from brokers.models import MarginMode, OrderSide
-from brokers.orders import OrderState, SentOrder, Verdict
+from brokers.models import OrderSide
+from brokers.orders import OrderState, Verdict
 from brokers.sandbox.broker import SandboxBroker
 from brokers.sandbox.mishaps import Fate
 from brokers.sandbox.orders import OrderSpec
@@ -393,40 +393,3 @@ async def test_a_silent_venue_is_given_up_on_and_the_next_order_is_sized_from_a_
     assert [i.state for i in desk.intents()] == [S.ABSENT]
     assert len(desk.received()) == 1
     assert D("0.59") < desk.utilization() <= D("0.60")
-
-
-# ---------------------------------------------------------------- venues that keep no id of ours
-
-
-class Forgetful(SandboxBroker):
-    """A venue that is told what an order was before it can be asked for it."""
-
-    recalled: tuple[SentOrder, ...] = ()
-
-    def recall(self, order: SentOrder) -> None:
-        self.recalled += (order,)
-
-
-@pytest.mark.parametrize(("side", "order_side"), [("long", OrderSide.SELL), ("short", OrderSide.BUY)])
-async def test_before_an_order_is_looked_up_the_broker_is_told_what_it_was(
-    desk: Desk, side: str, order_side: OrderSide
-) -> None:
-    broker = Forgetful(desk.engine, desk.account)
-    intent = replace(
-        journal_intent(desk, intent_id="6d68" + "0" * 28),
-        intent_id="6d69" + "0" * 28,
-        side=side,
-        attempt=2,
-        limit_price=D("9.5"),
-        venue_order_id="77",
-    )
-    with desk.journal.transaction():
-        desk.journal.intents.add(intent)
-        desk.journal.intents.advance(intent.intent_id, S.SENT, desk.clock.now())
-    await Settlement(broker=broker, journal=desk.journal, clock=desk.clock).settle()
-
-    (told,) = broker.recalled
-    assert (told.client_order_id, told.symbol, told.side) == (intent.intent_id, "X-USDT", order_side)
-    assert (told.quantity, told.limit_price, told.margin_mode) == (D(100), D("9.5"), MarginMode.CROSS)
-    assert (told.deadline, told.order_id) == (intent.deadline, "77")
-    assert told.sent_at == intent.deadline - broker.capabilities.order_time_to_live

@@ -60,7 +60,7 @@ def test_the_wire_answers_in_the_venues_words(client: SignIn) -> None:
     ] * 3
     everything = client("flat").get("account/collateral-info")["result"]["list"]
     rates = {row["currency"]: row["hourlyBorrowRate"] for row in everything}
-    assert rates == {"BTC": "0.00000147", "ETH": "0", "SOL": "0", "USD": "0", "USDC": "0", "USDT": "0.00001"}
+    assert rates == {"BTC": "0.00000147", "ETH": "0", "SOL": "0", "USDC": "0", "USDT": "0.00001"}
 
 
 def test_the_wire_wants_a_signature(client: SignIn) -> None:

@@ -81,6 +81,7 @@ async def test_the_wire_lists_every_currency_and_wants_a_signature(
     answer = await broker.transport.read("privateGetAccountInterestRate")
     assert (answer["code"], answer["msg"]) == ("0", "")
     rates = {row["ccy"]: row["interestRate"] for row in answer["data"]}
+    assert rates.pop("USD", "0") == "0"
     assert rates == {"BTC": "0.00000083", "ETH": "0", "SOL": "0", "USDC": "0", "USDT": "0.00001"}
     one = await broker.transport.read("privateGetAccountInterestRate", {"ccy": "USDT"})
     assert one["data"] == [{"ccy": "USDT", "interestRate": "0.00001"}]
