@@ -63,7 +63,7 @@ async def test_every_venue_of_the_file_listens_and_is_named_in_one_line(
         writer.close()
     await serving
 
-    assert urls.keys() == {venue.value for venue in SandboxBroker}
+    assert urls.keys() == {venue.value for venue in SandboxBroker if venue is not SandboxBroker.KRAKEN}
 
 
 async def test_a_fault_of_the_file_strikes_at_its_time(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +102,7 @@ def utilization(engine: Any, account: str) -> Decimal:  # noqa: ANN401 - an Engi
 def test_the_cross_accounts_of_the_file_stand_where_its_first_lines_say(
     shipped: SandboxSettings, fall: str, low: str, high: str
 ) -> None:
-    alone = {"isolated", "cash", "coin_margined"}
+    alone = {"isolated", "cash", "coin_margined", "portfolio_margin"}
     isolated = {a.id for a in shipped.accounts if alone & {a.mode, a.id.rsplit("-", 1)[-1]}}
     venues = engines(shipped)
     for engine in {id(engine): engine for engine in venues.values()}.values():

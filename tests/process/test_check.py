@@ -24,7 +24,6 @@ MODES = {
     "binance-multi": "multi-assets",
     "okx-futures": "futures mode",
     "okx-multi": "multi-currency margin",
-    "kraken-spot": "spot margin",
     "kraken-flex": "multi-collateral",
     "kraken-coin": "multi-collateral",
     "cryptocom-cross": "smart cross margin",
@@ -34,7 +33,6 @@ MODES = {
     "binance-portfolio": "portfolio margin",
 }
 KEYS = {
-    "kraken-spot": "read trade",
     "cryptocom-cross": "unverified",
     "coinbase-futures": "read trade",
     "coinbase-spot": "read trade",
@@ -123,11 +121,6 @@ def test_the_table_tells_what_the_venues_know(workshop: Workshop, demo_market: S
         assert int(row["positions"]) == len(truth["positions"])
         assert abs(int(row["clock offset"].removesuffix(" ms"))) < 500
         expected = worst_of(truth, holds=name == "coinbase-futures")
-        if name == "kraken-spot":  # orders reserve nothing there, and it may liquidate at half the way
-            (pool,) = truth["pools"]
-            own, free = Decimal(pool["position_initial_margin"]), Decimal(pool["available"])
-            expected["utilization"] = 100 * own / (own + free + Decimal(pool["order_initial_margin"]))
-            expected["maintenance"] *= 2
         if name == "bybit-isolated":
             continue  # its worst unit is the wallet, which Bybit gives no ratio
         for measure in ("utilization", "maintenance"):

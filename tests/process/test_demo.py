@@ -30,7 +30,6 @@ ACCOUNTS = (
     "binance-multi",
     "okx-futures",
     "okx-multi",
-    "kraken-spot",
     "kraken-flex",
     "kraken-coin",
     "cryptocom-cross",
