@@ -88,6 +88,7 @@ def test_an_order_whose_fate_is_unknown_is_found_out_and_not_sent_again(
     assert sum(Decimal(intent["filled"]) for intent in filled) == Decimal("1.6") - held(sandbox)
 
 
+@pytest.mark.alone
 def test_an_order_sent_before_a_crash_is_found_after_it(workshop: Workshop, cryptocom: Line) -> None:
     sandbox = workshop.sandbox(
         cryptocom, speed=1

@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -335,6 +336,7 @@ def symbol_of(leg: str) -> str:
     return leg.removesuffix(" hedge")
 
 
+@pytest.mark.timeout(480)
 def test_no_sequence_of_prices_lies_and_fates_makes_it_act_wrongly_or_rest_in_danger(build: BUILD) -> None:
     run_state_machine_as_test(
         lambda: Account(build), settings=settings(max_examples=60, stateful_step_count=25, deadline=None)
