@@ -123,7 +123,7 @@ def _lot(
     if not pair or side is None:
         fields.find(FindingCode.FIELD_DAMAGED, f"a position of pair {name!r} and type {row.get('type')!r}")
         return None
-    volume, closed = fields.required("vol"), fields.optional("vol_closed")
+    volume, closed = fields.required("vol"), fields.required("vol_closed")
     if closed is None and row.get("vol_closed") not in (None, ""):
         return None
     if volume is None:
