@@ -17,6 +17,7 @@ class Write(StrEnum):
     CANCEL = "cancel"
     LEVERAGE = "leverage"
     TRANSFER = "transfer"
+    REPAYMENT = "repayment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class OutcomeTable:
         rejected: Code -> why it proves that nothing was executed. Holds for every kind of write.
         rejected_orders: As `rejected`, for orders only.
         rejected_cancels: As `rejected`, for cancellations only.
+        rejected_repayments: As `rejected`, for repayments only.
         exists: Codes that say the client id is known already: look it up and adopt it.
         benign: Per kind of write, codes that mean the goal was reached already (order gone, leverage as
             asked, position flat). They are rejections too: the write itself did nothing. A fresh read must
@@ -40,6 +42,7 @@ class OutcomeTable:
     rejected: Mapping[str, str]
     rejected_orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     rejected_cancels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    rejected_repayments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     exists: frozenset[str] = frozenset()
     benign: Mapping[Write, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     despite_status: frozenset[str] = frozenset()
@@ -56,6 +59,8 @@ class OutcomeTable:
         if write is Write.ORDER and code in self.rejected_orders:
             return Verdict.REJECTED
         if write is Write.CANCEL and code in self.rejected_cancels:
+            return Verdict.REJECTED
+        if write is Write.REPAYMENT and code in self.rejected_repayments:
             return Verdict.REJECTED
         return Verdict.UNKNOWN
 
