@@ -28,6 +28,8 @@ ONE_EACH = [
     "cryptocom",
     "coinbase-futures",
     "kraken-spot",
+    "binance-cross-classic",
+    "binance-isolated",
 ]
 """Of `kraken-spot` the wire damages only what a picture is made of, and no look-up."""
 
@@ -35,7 +37,7 @@ HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultK
 TOLD = {FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.OUTSIDER_TRADES}
 """Faults under which everything asked for must still come."""
 
-FEWEST = {"krakenfutures": 5, "coinbase": 3}
+FEWEST = {"krakenfutures": 5, "coinbase": 3, "binanceisolated": 4}
 """How many different calls the look-ups make at least, where it is not six: Kraken Futures tells its time in
 the list of open orders, and has no transfers to be found again."""
 
