@@ -42,7 +42,13 @@ PRODUCTS: Mapping[BrokerId, tuple[str, ...]] = MappingProxyType(
 
 
 NO_TESTNET = frozenset(
-    {(BrokerId.KRAKEN, "spot"), (BrokerId.COINBASE, "spot"), (BrokerId.COINBASE, "futures")}
+    {
+        (BrokerId.BINANCE, "cross"),
+        (BrokerId.BINANCE, "isolated"),
+        (BrokerId.KRAKEN, "spot"),
+        (BrokerId.COINBASE, "spot"),
+        (BrokerId.COINBASE, "futures"),
+    }
 )
 """Where the venue has no test system."""
 
