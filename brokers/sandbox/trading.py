@@ -51,8 +51,8 @@ def book_trade(state: VenueState, account: Account, trade: Trade) -> Fill:
     """
     instrument = state.instrument(trade.key[0])
     wallet = account.wallet(instrument.settle, state.now_ms)
-    repays = trade.order is None or trade.order.spec.repays
-    if state.rules.lending is not None and not repays:
+    spec = trade.order.spec if trade.order is not None and state.rules.lending is not None else None
+    if spec is not None and not spec.repays:
         keep_loans(account, instrument.settle, state.now_ms)
     change = signed(trade.side, trade.quantity)
     fee = instrument.notional(trade.quantity, trade.price) * trade.fee_rate
@@ -65,7 +65,7 @@ def book_trade(state: VenueState, account: Account, trade: Trade) -> Fill:
         change = signed(trade.side, trade.quantity - closed)
     if change:
         _increase(state, account, trade.key, change, trade.price)
-    if state.rules.lending is not None and repays:
+    if spec is not None and spec.repays:
         give_back(account, (instrument.base, instrument.settle), state.now_ms)
     fill = _fill(state, account, trade, fee, realized)
     account.fills.append(fill)

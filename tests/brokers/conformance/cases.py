@@ -58,6 +58,8 @@ class Case:
     margin_mode: MarginMode = MarginMode.CROSS
     wallets: Mapping[str, str] = field(default_factory=dict)
     """Currency -> balance; by default 20,000 dollars' worth of all that its positions settle in."""
+    borrowed: str = "0"
+    """How much of the venue's currency it owes; what was lent lies in its wallet."""
     inverse: bool = False
     """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
     carries_ids: bool = True
@@ -75,6 +77,8 @@ class Case:
     tells_entry: bool = True  # a position's entry price, and with it its profit, is known
     levels: tuple[Decimal, Decimal] | None = None
     """Of a borrowing account: the margin levels (assets / debts) of the last loan and of its liquidation."""
+    debt_rates: tuple[str, str] = ("0.1", "0.04")
+    """What a debt takes to be lent, and to be kept, by its value."""
     pledged: Mapping[str, str] = field(default_factory=dict)
     """Pair -> the isolated margin of its position."""
     orders_hold: bool = False  # what orders need is taken off the equity, not counted as used
@@ -115,6 +119,10 @@ class Case:
         debts = pool.maintenance_margin / (self.levels[1] - 1)
         return self.levels[1] * debts / (pool.equity + debts)
 
+    def _opening(self, name: str, own: Decimal) -> OpeningWallet:
+        owed = Decimal(self.borrowed if name == self.venue.currency else 0)
+        return OpeningWallet(balance=own + owed, borrowed=owed)
+
     def account(self) -> AccountSpec:
         """Return the account as the engine has it."""
         currency = self.venue.currency
@@ -136,7 +144,7 @@ class Case:
             api_key=KEY,
             secret=self.secret,
             password=PASSWORD,
-            wallets={name: OpeningWallet(balance=Decimal(amount)) for name, amount in wallets.items()},
+            wallets={name: self._opening(name, Decimal(amount)) for name, amount in wallets.items()},
             funding={currency: Decimal(5_000)},
             margin_pool=self.pool,
             position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
@@ -178,6 +186,7 @@ CASES = {
         broker="binancemargin",
         mode="classic",
         levels=(Decimal("1.5"), Decimal("1.1")),
+        debt_rates=("0.5", "0.1"),
         wallets=TWO_PURSES,
         **BORROWING,
     ),
