@@ -24,7 +24,7 @@ from brokers.numbers import ZERO
 from brokers.venues.binance.margin_amounts import Amounts, read_amounts
 from brokers.venues.binance.margin_markets import BTC_USDT, Prices, in_usdt
 from brokers.venues.binance.margin_positions import Book, Desk, Levels, match_all
-from brokers.venues.binance.margin_units import ACCOUNT_UNIT, CLASSIC, Terms, Worth, cross_unit
+from brokers.venues.binance.margin_units import ACCOUNT_UNIT, Terms, Worth, cross_unit, levels_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def parse_cross(raw: CrossPicture, context: SnapshotContext) -> AccountSnapshot:
     desk = Desk(
         unit=ACCOUNT_UNIT,
         mode=MarginMode.CROSS,
-        levels=raw.levels if raw.mode == CLASSIC else None,
+        levels=levels_of(unit, terms, raw.account),
         markets=context.markets,
         prices=raw.prices,
         findings=findings,

@@ -35,6 +35,7 @@ from brokers.models import (
 )
 from brokers.numbers import ONE, ZERO
 from brokers.venues.binance.margin_amounts import Amounts, read_amounts
+from brokers.venues.binance.margin_markets import DOLLARS
 from brokers.venues.binance.margin_positions import Book, Desk, Levels, add_longs
 from brokers.venues.binance.margin_units import agreed_level, available
 
@@ -296,6 +297,7 @@ def _add_position(desk: Desk, symbol: Symbol, base: Amounts, quote: Amounts) -> 
 
 
 def _collaterals(pair: Pair, base: Amounts, quote: Amounts, price: Decimal | None) -> tuple[Collateral, ...]:
-    value = None if price is None else base.net * price
-    rows = ((base, value), (quote, quote.net))
+    in_dollars = quote.asset in DOLLARS  # what values are stated in
+    value = base.net * price if in_dollars and price is not None else None
+    rows = ((base, value), (quote, quote.net if in_dollars else None))
     return tuple(one.collateral(worth, pair.unit) for one, worth in rows if not one.is_empty)

@@ -107,18 +107,18 @@ def cross_unit(account: Mapping[str, Any], terms: Terms, worth: Worth, findings:
     assets, debts = fields.required("totalAssetOfBtc"), fields.required("totalLiabilityOfBtc")
     net, level = fields.required("totalNetAssetOfBtc"), fields.required("marginLevel")
     _check_totals(fields, assets, debts, net)
-    if mode is UNSTATED:
+    if mode == UNSTATED:
         fields.find(FindingCode.MODE_UNKNOWN, f"accountType is {account.get('accountType')!r}")
     if account.get("tradeEnabled") is False:
         fields.find(FindingCode.VENUE_ACTING, "tradeEnabled is false: the account takes no order")
     if btc is None:
         fields.find(FindingCode.FIELD_MISSING, "no price of BTC in USDT: the totals cannot be turned")
     owes = debts is None or debts > ZERO
-    level = _settled_level(fields, level, assets, debts, classic=mode is not PRO) if owes else None
+    level = _settled_level(fields, level, assets, debts, classic=mode != PRO) if owes else None
     if btc is not None and assets is not None and debts is not None:
         _check_assets(fields, assets * btc, debts * btc, worth)
     equity, debt = _times(net, btc), _times(debts, btc)
-    if mode is PRO:
+    if mode == PRO:
         return _pro_unit(fields, equity, debt, level)
     ratio = None if level is None or level <= ZERO else terms.levels.liquidation / level
     initial = None if debt is None else terms.levels.initial_margin(debt)
@@ -132,6 +132,20 @@ def cross_unit(account: Mapping[str, Any], terms: Terms, worth: Worth, findings:
         available_margin=available(equity, initial),
         venue_ratio=ratio,
     )
+
+
+def levels_of(unit: RiskUnit, terms: Terms, account: Mapping[str, Any]) -> Levels | None:
+    """Return the levels by which a debt requires margin; `None`: they are not known.
+
+    Of a pro account they are what its own margin level makes them: every debt has its share by worth.
+    """
+    if terms.mode == CLASSIC:
+        return terms.levels
+    debts = Fields(account, []).optional("totalLiabilityOfBtc")
+    debt = _times(debts, terms.btc)
+    if unit.maintenance_margin is None or debt is None or debt <= ZERO:
+        return None
+    return Levels(initial=None, liquidation=ONE + unit.maintenance_margin / debt)
 
 
 def _pro_unit(fields: Fields, net: Decimal | None, debt: Decimal | None, level: Decimal | None) -> RiskUnit:

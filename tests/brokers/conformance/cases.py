@@ -193,7 +193,6 @@ CASES = {
     "binance-cross-pro": Case(
         broker="binancemargin",
         mode="pro",
-        row_margins=False,
         states_initial=False,
         wallets=TWO_PURSES,
         **BORROWING,

@@ -188,7 +188,9 @@ class Station:
         elif (
             self.case.row_margins and self.case.mode != "portfolio"
         ):  # there margins are the account's, and no position has its own
-            truth |= {"initial_margin": self._margin_of(row), "maintenance_margin": row.maintenance_margin}
+            truth["maintenance_margin"] = row.maintenance_margin
+            if self.case.states_initial:
+                truth["initial_margin"] = self._margin_of(row)
         return truth
 
     def _shared_margins(self, row: PositionFigures) -> dict[str, Decimal]:
