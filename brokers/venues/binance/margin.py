@@ -10,7 +10,14 @@ from typing import ClassVar
 
 from brokers.answers import Reply
 from brokers.ccxt_broker import Ack, CancelBatch, Read, RowResult, SnapshotContext
-from brokers.errors import BrokerError, MalformedAnswer, NotSupported, RequestRefused
+from brokers.errors import (
+    BrokerError,
+    ClockRefused,
+    MalformedAnswer,
+    NotSupported,
+    RequestRefused,
+    Unauthorized,
+)
 from brokers.fields import mapping_from, rows_from
 from brokers.hooks import Raw, Receipt
 from brokers.interest import apr_of_hourly
@@ -66,9 +73,15 @@ class MarginBroker(BinanceBroker[Raw]):
     # ------------------------------------------------------------------ reading
 
     async def load_markets(self, read: Read) -> Mapping[Symbol, MarketRules]:
-        """Read `exchangeInfo` of every pair that trades on margin."""
+        """Read `exchangeInfo` of every pair that trades on margin; a host that cannot choose lists all."""
         params = {"permissions": "MARGIN", "showPermissionSets": "false"}
-        return read_margin_markets(await read("publicGetExchangeInfo", params, cost=20))
+        try:
+            answer = await read("publicGetExchangeInfo", params, cost=20)
+        except (ClockRefused, Unauthorized):
+            raise
+        except RequestRefused:
+            answer = await read("publicGetExchangeInfo", cost=20)
+        return read_margin_markets(answer)
 
     async def load_borrow_rates(self, read: Read) -> Mapping[str, Decimal]:
         """Read the next hour's rate of what is owed."""

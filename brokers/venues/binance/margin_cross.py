@@ -23,7 +23,10 @@ from brokers.venues.binance.margin_positions import Levels
 from brokers.venues.binance.margin_units import CLASSIC_LEVELS, read_levels, read_mode
 from brokers.venues.binance.refusals import is_absent
 
-ACCOUNT = "sapiGetMarginAccount"
+ACCOUNT, PRICES = "sapiGetMarginAccount", "publicGetTickerPrice"
+
+MALFORMED = frozenset({"-1100", "-1101", "-1104", "-1121"})
+"""Refusals of what was asked for: an unknown symbol among others, or no several symbols at once."""
 
 
 class CrossMarginBroker(MarginBroker[CrossPicture]):
@@ -63,18 +66,32 @@ class CrossMarginBroker(MarginBroker[CrossPicture]):
         return CrossPicture(account=account, prices=prices, levels=self._levels, mode=mode, asked_at=asked_at)
 
     async def _prices(self, read: Read, pairs: tuple[Symbol, ...]) -> Mapping[Symbol, Decimal]:
-        """Read last prices; where a host tells none, the index that margin is valued by."""
+        """Read last prices; where a host tells none, the index that margin is valued by.
+
+        One pair that is listed no more has a question for several refused: then all prices are asked for.
+        """
         if not pairs:
             return {}
         listed = "[" + ",".join(f'"{pair}"' for pair in pairs) + "]"
         try:
-            return read_prices(await read("publicGetTickerPrice", {"symbols": listed}, cost=4))
+            return read_prices(await read(PRICES, {"symbols": listed}, cost=4))
         except BrokerError as error:
             if not is_absent(error):
-                raise
+                if getattr(error, "code", None) not in MALFORMED:
+                    raise
+                return read_prices(await read(PRICES, cost=4))
+        return await self._indices(read, pairs)
+
+    async def _indices(self, read: Read, pairs: tuple[Symbol, ...]) -> Mapping[Symbol, Decimal]:
+        """Read the margin price index, pair by pair; a host without it has no prices."""
         found: dict[Symbol, Decimal] = {}
         for pair in pairs:
-            found |= read_prices(await read("sapiGetMarginPriceIndex", {"symbol": pair}, cost=10))
+            try:
+                found |= read_prices(await read("sapiGetMarginPriceIndex", {"symbol": pair}, cost=10))
+            except BrokerError as error:
+                if not is_absent(error):
+                    raise
+                return found
         return found
 
     def parse_snapshot(self, raw: CrossPicture, context: SnapshotContext) -> AccountSnapshot:
