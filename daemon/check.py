@@ -22,7 +22,7 @@ from daemon.errors import EXIT_CONFIG, EXIT_FAILURE, EXIT_OK
 from daemon.history import database_url
 from daemon.logs import Scrubber, configure
 from daemon.opening import Account, open_accounts, secrets_of
-from daemon.policies import mode_of, policy_of
+from daemon.policies import mode_of, policy_within
 from daemon.recording import percent
 from daemon.risk.assessment import Assessment, assess
 from daemon.vetting import objection_to
@@ -66,7 +66,7 @@ async def check_accounts(settings: Settings, secrets: ResolvedSecrets) -> int:
     console.print(_table(settings, reports))
     scrub = Scrubber(secrets_of(secrets))
     for report in reports:
-        for line in _lines(report):
+        for line in (*_clamped_lines(settings, report.account), *_lines(report)):
             console.print(scrub.text(line), soft_wrap=True, markup=False)
     return _exit_code(reports)
 
@@ -116,9 +116,8 @@ async def _ask(settings: Settings, account: Account) -> Report:
         key_trouble = str(error)
     objection = objection_to(account.settings, permissions) if permissions else None
     snapshot = await broker.fetch_snapshot()
-    assessment = assess(
-        snapshot, policy_of(settings, account.settings, broker.capabilities.pace), broker.venue_now(), None
-    )
+    clamped = policy_within(settings, account.settings, broker.capabilities)
+    assessment = assess(snapshot, clamped.policy, broker.venue_now(), None)
     return Report(
         account=account,
         clock=clock,
@@ -184,6 +183,12 @@ def _key_words(report: Report) -> str:
         "WITHDRAW": permissions.can_withdraw,
     }
     return " ".join(word for word, holds in words.items() if holds) or "unknown"
+
+
+def _clamped_lines(settings: Settings, account: Account) -> list[str]:
+    """Return which thresholds count otherwise than configured; no venue need answer for that."""
+    clamps = policy_within(settings, account.settings, account.broker.capabilities).clamps
+    return [f"account {account.settings.id}: {one.sentence}" for one in clamps]
 
 
 def _lines(report: Report) -> list[str]:
