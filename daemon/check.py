@@ -18,6 +18,7 @@ from brokers.errors import (
 from brokers.models import AccountSnapshot, ClockOffset, KeyPermissions
 from config.resolution import ResolvedSecrets
 from config.schema import Settings
+from daemon.clock import SKEWED_S, skewed
 from daemon.errors import EXIT_CONFIG, EXIT_FAILURE, EXIT_OK
 from daemon.history import database_url
 from daemon.logs import Scrubber, configure
@@ -25,7 +26,7 @@ from daemon.opening import Account, open_accounts, secrets_of
 from daemon.policies import mode_of, policy_within
 from daemon.recording import percent
 from daemon.risk.assessment import Assessment, assess
-from daemon.vetting import objection_to
+from daemon.vetting import Concern, concerns_about, objection_to
 from database.engine import shown
 
 PATIENCE_S = 30.0
@@ -43,6 +44,7 @@ class Report:
     account: Account
     clock: ClockOffset | None = None
     permissions: KeyPermissions | None = None
+    concerns: tuple[Concern, ...] = ()
     key_trouble: str | None = None
     snapshot: AccountSnapshot | None = None
     assessment: Assessment | None = None
@@ -114,7 +116,12 @@ async def _ask(settings: Settings, account: Account) -> Report:
         key_trouble = "this venue tells nobody"
     except BrokerError as error:
         key_trouble = str(error)
-    objection = objection_to(account.settings, permissions) if permissions else None
+    objection: str | None = None
+    concerns: tuple[Concern, ...] = ()
+    if permissions is not None:
+        objection = objection_to(account.settings, permissions)
+        mode = mode_of(settings, account.settings)
+        concerns = tuple(concerns_about(permissions, mode, broker.venue_now()))
     snapshot = await broker.fetch_snapshot()
     clamped = policy_within(settings, account.settings, broker.capabilities)
     assessment = assess(snapshot, clamped.policy, broker.venue_now(), None)
@@ -122,6 +129,7 @@ async def _ask(settings: Settings, account: Account) -> Report:
         account=account,
         clock=clock,
         permissions=permissions,
+        concerns=concerns,
         key_trouble=key_trouble,
         snapshot=snapshot,
         assessment=assessment,
@@ -204,11 +212,10 @@ def _lines(report: Report) -> list[str]:
             f"account {name}: what its key may do is not known ({report.key_trouble}); "
             "make sure at the venue that it cannot withdraw"
         )
-    if report.permissions is not None:
-        if report.permissions.can_trade is False:
-            lines.append(f"account {name}: its key cannot trade; margind can only watch it")
-        if report.permissions.ip_bound is False:
-            lines.append(f"account {name}: its key is not bound to an address; bind it at the venue")
+    lines += [f"account {name}: {one.why}; {one.next}" for one in report.concerns]
+    skew_s = 0.0 if report.clock is None else report.clock.offset_ms / 1000
+    if abs(skew_s) > SKEWED_S:
+        lines.append(f"account {name}: {skewed(skew_s)}")
     gates = report.assessment.gates if report.assessment else ()
     return [*lines, *(f"account {name}: {gate.reason.value}: {gate.detail}" for gate in gates)]
 

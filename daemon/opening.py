@@ -15,6 +15,7 @@ from daemon.errors import ConfigurationFault
 from daemon.logs import logger
 from daemon.policies import mode_of, policy_within
 from daemon.risk.figures import percent
+from daemon.risk.policy import Mode
 from daemon.topup import TopUpCaps
 from daemon.vetting import KeyVetting
 
@@ -33,10 +34,10 @@ class Preparation:
     The work goes on meanwhile, and a later call finds it done, or begins anew after a failure.
     """
 
-    def __init__(self, settings: AccountSettings, broker: Broker) -> None:
+    def __init__(self, settings: AccountSettings, broker: Broker, mode: Mode) -> None:
         self._settings = settings
         self._broker = broker
-        self._vetting = KeyVetting(settings, broker)
+        self._vetting = KeyVetting(settings, broker, mode)
         self._task: asyncio.Task[None] | None = None
 
     async def __call__(self) -> None:
@@ -92,7 +93,7 @@ def open_accounts(settings: Settings, secrets: ResolvedSecrets) -> tuple[Account
                 f"account {account.id}: margind has no adapter for {account.broker.value} {account.product} "
                 "yet; remove the account or choose another product"
             ) from error
-        prepare = Preparation(account, broker)
+        prepare = Preparation(account, broker, mode_of(settings, account))
         accounts.append(Account(settings=account, broker=broker, prepare=prepare))
     return tuple(accounts)
 
