@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any
@@ -36,14 +35,7 @@ from daemon.opening import (
     spec_of,
 )
 from daemon.risk.policy import Mode
-from daemon.vetting import (
-    ASK_AGAIN_S,
-    ASK_DAILY_S,
-    EXPIRES_NOW,
-    EXPIRES_SOON,
-    concerns_about,
-    objection_to,
-)
+from daemon.vetting import ASK_AGAIN_S, ASK_DAILY_S, objection_to
 
 Desk = Any  # the fixture's type lives in conftest
 D = Decimal
@@ -178,69 +170,6 @@ def test_a_key_that_learns_to_withdraw_under_way_is_an_alarm(
     virtual.run(scenario())
     assert "key_objectionable" in log.getvalue()
     assert "can withdraw" in log.getvalue()
-
-
-NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("changes", "mode", "told"),
-    [
-        ({}, Mode.ENFORCE, []),
-        ({"expires_at": None, "can_trade": None, "ip_bound": None}, Mode.ENFORCE, []),
-        ({"expires_at": NOW + EXPIRES_SOON + timedelta(seconds=1)}, Mode.ENFORCE, []),
-        ({"expires_at": NOW + EXPIRES_SOON}, Mode.ENFORCE, [("key_expires", False)]),
-        ({"expires_at": NOW + EXPIRES_NOW + timedelta(seconds=1)}, Mode.ENFORCE, [("key_expires", False)]),
-        ({"expires_at": NOW + EXPIRES_NOW}, Mode.OBSERVE, [("key_expires", True)]),
-        ({"expires_at": NOW - timedelta(days=1)}, Mode.OBSERVE, [("key_expires", True)]),
-        ({"can_trade": False}, Mode.ENFORCE, [("key_cannot_trade", True)]),
-        ({"can_trade": False}, Mode.ADVISE, [("key_cannot_trade", False)]),
-        ({"ip_bound": False}, Mode.ENFORCE, [("key_unbound", False)]),
-    ],
-)
-def test_what_is_no_reason_to_refuse_a_key_and_must_be_told(
-    changes: dict[str, Any], mode: Mode, told: list[tuple[str, bool]]
-) -> None:
-    concerns = list(concerns_about(replace(FULL, **changes), mode, NOW))
-
-    assert [(one.event, one.urgent) for one in concerns] == told
-
-
-@pytest.mark.parametrize(
-    ("left", "words"),
-    [(timedelta(days=2), "expires at 2026-11-23"), (timedelta(-1), "expired at 2026-11-20")],
-)
-def test_the_end_of_a_key_is_told_by_its_date(left: timedelta, words: str) -> None:
-    (one,) = concerns_about(replace(FULL, expires_at=NOW + left), Mode.ENFORCE, NOW)
-
-    assert words in one.why
-
-
-def test_a_key_that_runs_out_is_told_at_the_start_and_every_day_louder_at_the_end(
-    virtual: asyncio.Runner,
-    open_desk: Callable[..., Desk],
-    log: io.StringIO,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    desk = open_desk(loop=virtual.get_loop())
-    monkeypatch.setattr("daemon.vetting.ASK_DAILY_S", 60.0)
-    ends = desk.line.venue_now() + EXPIRES_NOW + timedelta(seconds=90)
-
-    async def ending(_: SandboxBroker) -> KeyPermissions:
-        return replace(FULL, expires_at=ends)
-
-    monkeypatch.setattr(SandboxBroker, "fetch_permissions", ending)
-    prepare = opened(desk).prepare
-
-    async def scenario() -> None:
-        await prepare()
-        await asyncio.sleep(121)
-        prepare.cancel()
-
-    virtual.run(scenario())
-    told = [json.loads(line) for line in log.getvalue().splitlines() if "key_expires" in line]
-    assert [line["severity"] for line in told] == ["warning", "warning", "critical"]
-    assert {line["account"] for line in told} == {"desk"}
 
 
 class Unpriced(SandboxBroker):
