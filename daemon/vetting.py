@@ -138,11 +138,13 @@ def concerns_about(permissions: KeyPermissions, mode: Mode, now: datetime) -> It
         )
     if permissions.expires_at is None or permissions.expires_at - now > EXPIRES_SOON:
         return
-    left = permissions.expires_at - now
-    when = f"{permissions.expires_at:%Y-%m-%d %H:%M} UTC"
+    left, when = permissions.expires_at - now, f"{permissions.expires_at:%Y-%m-%d %H:%M} UTC"
+    has_passed = left <= timedelta(0)  # a key that has really ended could not have asked
     yield Concern(
         event="key_expires",
-        why=f"its key expired at {when}" if left <= timedelta(0) else f"its key expires at {when}",
-        next="make another, and restart with it before then",
-        urgent=left <= EXPIRES_NOW,
+        why=f"its key ended at {when}, the venue says, and still works"
+        if has_passed
+        else f"its key ends at {when}",
+        next="look at it at the venue" if has_passed else "make another, and restart with it before then",
+        urgent=not has_passed and left <= EXPIRES_NOW,
     )

@@ -33,7 +33,8 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
         ({"expires_at": NOW + EXPIRES_SOON}, Mode.ENFORCE, [("key_expires", False)]),
         ({"expires_at": NOW + EXPIRES_NOW + timedelta(seconds=1)}, Mode.ENFORCE, [("key_expires", False)]),
         ({"expires_at": NOW + EXPIRES_NOW}, Mode.OBSERVE, [("key_expires", True)]),
-        ({"expires_at": NOW - timedelta(days=1)}, Mode.OBSERVE, [("key_expires", True)]),
+        ({"expires_at": NOW + timedelta(seconds=1)}, Mode.OBSERVE, [("key_expires", True)]),
+        ({"expires_at": NOW}, Mode.ENFORCE, [("key_expires", False)]),
         ({"can_trade": False}, Mode.ENFORCE, [("key_cannot_trade", True)]),
         ({"can_trade": False}, Mode.ADVISE, [("key_cannot_trade", False)]),
         ({"ip_bound": False}, Mode.ENFORCE, [("key_unbound", False)]),
@@ -49,7 +50,7 @@ def test_what_is_no_reason_to_refuse_a_key_and_must_be_told(
 
 @pytest.mark.parametrize(
     ("left", "words"),
-    [(timedelta(days=2), "expires at 2026-11-23"), (timedelta(-1), "expired at 2026-11-20")],
+    [(timedelta(days=2), "ends at 2026-11-23"), (timedelta(-1), "ended at 2026-11-20")],
 )
 def test_the_end_of_a_key_is_told_by_its_date(left: timedelta, words: str) -> None:
     (one,) = concerns_about(replace(FULL, expires_at=NOW + left), Mode.ENFORCE, NOW)
