@@ -46,7 +46,7 @@ class KeyVetting:
     def __init__(self, settings: AccountSettings, broker: Broker, mode: Mode) -> None:
         self._settings = settings
         self._broker = broker
-        self._mode = mode
+        self._mode = mode if broker.capabilities.measures else Mode.OBSERVE  # a cash account is only watched
         self._watch: asyncio.Task[None] | None = None
 
     async def objection(self) -> str | None:
@@ -127,7 +127,7 @@ def concerns_about(permissions: KeyPermissions, mode: Mode, now: datetime) -> It
         yield Concern(
             event="key_cannot_trade",
             why="its key cannot trade; margind can only watch it",
-            next="give the key the permission to trade, or set mode: observe",
+            next="let it trade before margind is to act",
             urgent=mode is Mode.ENFORCE,
         )
     if permissions.ip_bound is False:

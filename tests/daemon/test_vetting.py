@@ -84,3 +84,23 @@ def test_a_key_that_runs_out_is_told_at_the_start_and_every_day_louder_at_the_en
     told = [json.loads(line) for line in log.getvalue().splitlines() if "key_expires" in line]
     assert [line["severity"] for line in told] == ["warning", "warning", "critical"]
     assert {line["account"] for line in told} == {"desk"}
+
+
+class Cash(SandboxBroker):
+    """A venue for whose accounts nothing is ever sent, with a key that only reads."""
+
+    @property
+    def capabilities(self) -> Any:  # noqa: ANN401 - the port's
+        return replace(super().capabilities, measures=frozenset())
+
+    async def fetch_permissions(self) -> KeyPermissions:
+        return replace(FULL, can_trade=False)
+
+
+async def test_a_key_that_only_reads_is_enough_for_a_cash_account(desk: Desk, log: io.StringIO) -> None:
+    written = parse(ACCOUNT.encode(), "margind.yaml").accounts[0]
+    vetting = KeyVetting(written, Cash(desk.engine, desk.account), Mode.ENFORCE)
+    assert await vetting.objection() is None
+    vetting.cancel()
+    (told,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (told["event"], told["severity"]) == ("key_cannot_trade", "warning")
