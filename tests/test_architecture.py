@@ -1,7 +1,7 @@
 """The house rules that a machine can check: budgets, names, and what ships."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -76,17 +76,18 @@ NAMED_IN = {
 """Who else knows a venue by name: the files of docs/venues.md, "Adding a venue"."""
 
 
-def code_words(path: Path) -> Iterator[str]:
-    """Yield every name and text of a module that is code: docstrings and comments may speak of anybody."""
-    tree = ast.parse(path.read_text())
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if id(node) in prose:
-            continue
-        for name in ("id", "attr", "arg", "name", "module", "asname", "value"):
-            word = getattr(node, name, None)
-            if isinstance(word, str):
-                yield word.lower()
+@cache
+def code_words(path: Path) -> str:
+    """Return every name and text of a module that is code: docstrings and comments may speak of anybody."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    words = (
+        getattr(node, name, None)
+        for node in nodes
+        if id(node) not in prose
+        for name in ("id", "attr", "arg", "name", "module", "asname", "value")
+    )
+    return " ".join(word for word in words if isinstance(word, str)).lower()
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -96,8 +97,7 @@ def test_a_venue_is_named_in_its_own_packages_and_the_documented_files_alone(ven
     naming = {
         str(path.relative_to(ROOT))
         for path in modules
-        if not any(path.is_relative_to(folder) for folder in own)
-        and any(venue in word for word in code_words(path))
+        if not any(path.is_relative_to(folder) for folder in own) and venue in code_words(path)
     }
     naming |= {
         str(path.relative_to(ROOT)) for path in (ROOT / "config").glob("*.yaml") if venue in path.read_text()
