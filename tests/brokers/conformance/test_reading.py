@@ -160,7 +160,7 @@ async def test_the_venues_clock_is_measured(station: Station) -> None:
 async def test_units_are_judged_by_the_measures_their_product_is_said_to_have(station: Station) -> None:
     snapshot = await station.snapshot()
     judged = {measure for unit in snapshot.units for measure in unit.measures}
-    assert judged
+    assert judged or all(unit.kind is UnitKind.CASH for unit in snapshot.units)
     assert judged <= station.broker.capabilities.measures
 
 
