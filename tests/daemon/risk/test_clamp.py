@@ -96,11 +96,11 @@ def test_a_point_near_zero_shrinks_the_hysteresis_with_the_ladder() -> None:
 
 
 def test_what_was_moved_is_told_in_one_line() -> None:
-    (one,) = clamp(maintained("0.70", "0.81", "0.95", target="0.85"), (REDUCE_ONLY,)).clamps
+    (one,) = clamp(maintained("0.71", "0.81", "0.95", target="0.85"), (REDUCE_ONLY,)).clamps
 
     assert one.sentence == (
         "maintenance: liquidation is configured at 95 % and counts as 83.1 %: from 87.5 % on (uniMMR 1.20) "
-        "the venue takes only orders that reduce; with it critical 81 % as 70.9 %, warning 70 % as 61.2 %, "
+        "the venue takes only orders that reduce; with it critical 81 % as 70.9 %, warning 71 % as 62.1 %, "
         "target 85 % as 74 %"
     )
 
