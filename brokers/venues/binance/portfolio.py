@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from typing import ClassVar
 
 from brokers.answers import Reply
 from brokers.ccxt_broker import Ack, CancelBatch, Read, RowResult, SnapshotContext
@@ -30,7 +32,7 @@ from brokers.venues.binance.portfolio_snapshot import (
     parse_portfolio,
     read_contracts,
 )
-from brokers.venues.binance.profile import PORTFOLIO
+from brokers.venues.binance.profile import PORTFOLIO, PORTFOLIO_POINTS
 from brokers.venues.binance.refusals import is_absent
 from brokers.venues.binance.resting import looked_up, resting
 
@@ -51,6 +53,7 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
     """
 
     profile = PORTFOLIO
+    capabilities: ClassVar = replace(BinanceBroker.capabilities, points=PORTFOLIO_POINTS)
     trades = "enablePortfolioMarginTrading"
     transfer_kind = wallet.SPOT_TO_PORTFOLIO
     funding_call = "sapiV3PostAssetGetUserAsset"

@@ -42,7 +42,7 @@ from brokers.venues.bybit.orders import (
     reduce_params,
 )
 from brokers.venues.bybit.positions import SweptRow
-from brokers.venues.bybit.profile import PROFILE
+from brokers.venues.bybit.profile import POINTS, PROFILE
 from brokers.venues.bybit.snapshot import UnifiedAnswers, account_mode, read_snapshot
 from brokers.venues.bybit.sweeps import ALL, ALWAYS, OPTION, Sweep, holds_options, required_sweeps
 from brokers.venues.bybit.transfers import (
@@ -97,6 +97,7 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
         reduce_only=True,
         transfer_in=True,
         key_permissions=True,
+        points=POINTS,
     )
     sweep_every: ClassVar[int] = 15
 

@@ -39,7 +39,7 @@ from brokers.venues.okx.orders import (
     trade_mode,
 )
 from brokers.venues.okx.pages import PAGE, read_algo_rows, read_or_none, read_pages
-from brokers.venues.okx.profile import OKX_UNIFIED, ORDER_TIME_TO_LIVE
+from brokers.venues.okx.profile import OKX_UNIFIED, ORDER_TIME_TO_LIVE, POINTS
 from brokers.venues.okx.snapshot import RawSnapshot, read_snapshot
 
 ORDER_UNKNOWN = "51603"
@@ -62,6 +62,8 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
         reduce_only=True,
         transfer_in=True,
         key_permissions=True,
+        points=POINTS,
+        deadline="`expTime`",
     )
 
     def __init__(self, spec: BrokerSpec) -> None:

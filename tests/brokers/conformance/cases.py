@@ -68,6 +68,7 @@ class Case:
     early: Decimal = Decimal(1)
     """The venue's own ratio over that of its last moment: it may liquidate before it must."""
     clock_error_ms: float = 500
+    withdraws: bool = False
     orders_reserve: bool = True  # what orders need is counted at all
     orders_hold: bool = False  # what orders need is taken off the equity, not counted as used
 
@@ -122,7 +123,7 @@ class Case:
                 held.symbol: held.margin_mode for held in positions if held.margin_mode is not None
             },
             positions=positions,
-            permissions=Permissions(can_withdraw=False),
+            permissions=Permissions(can_withdraw=self.withdraws),
         )
 
 
