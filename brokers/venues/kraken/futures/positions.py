@@ -152,6 +152,7 @@ def _holding(
         unrealized_pnl=_pnl(kind, side, worth, entry, mark),
         leverage_setting=fixed,
         updated_at=_time(fields),
+        netting=None if rules is None else f"{wallet}:{coin}:{rules.contract_size}",
     )
     return Holding(position=position, wallet=wallet, underlying=coin, isolated_margin=own)
 

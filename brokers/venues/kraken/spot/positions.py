@@ -162,7 +162,10 @@ def annual_rate(terms: object) -> Decimal | None:
 
 
 def _position(pair: Symbol, side: Side, lots: Sequence[Lot], rate: Decimal | None) -> Position:
-    """Return the position that `lots` are. An order closes the oldest first: its leverage is that one's."""
+    """Return the position that `lots` are. An order closes the oldest first: its leverage is that one's.
+
+    A pair takes one side only, so that a coin is hedged between its pairs.
+    """
     quantity = sum((lot.quantity for lot in lots), ZERO)
     cost, value = _sum(lot.cost for lot in lots), _sum(lot.value for lot in lots)
     margin = _times(_sum(lot.margin for lot in lots), rate)
@@ -184,6 +187,7 @@ def _position(pair: Symbol, side: Side, lots: Sequence[Lot], rate: Decimal | Non
         maintenance_margin=_times(margin, stop / 100),
         unrealized_pnl=_times(gain, rate),
         leverage_setting=lots[0].leverage,
+        netting=None if lots[0].rules is None else lots[0].rules.base,
     )
 
 

@@ -226,6 +226,21 @@ def test_the_smaller_side_of_one_coin_requires_nothing(see: See, flex: Make) -> 
     assert margins == {"PF_XBTUSD": (2000, 1000), "FF_XBTUSD_260327": (0, 0)}
 
 
+def test_contracts_of_one_coin_and_wallet_hedge_each_other(see: See, flex: Make) -> None:
+    rows = (
+        position(),
+        position("FF_XBTUSD_260327", "short", size=0.6),
+        position("PF_LTCUSD", "short", price=70.0),
+        position("PI_XBTUSD", "short", size=100),
+        position("PF_NEWUSD"),
+    )
+    wallets = {"flex": flex(), "fi_xbtusd": {"type": "marginAccount"}}
+    names = {held.symbol: held.netting for held in see(*rows, wallets=wallets).positions}
+    assert names["PF_XBTUSD"] == names["FF_XBTUSD_260327"] == "flex:BTC:1"
+    assert len(set(names.values())) == 4, "another coin, another wallet, and one without rules"
+    assert names["PF_NEWUSD"] is None
+
+
 def test_isolated_legs_do_not_net(see: See) -> None:
     short = position("FF_XBTUSD_260327", "short", size=0.6, maxFixedLeverage=2)
     held = {p.symbol: p.maintenance_margin for p in see(position(), short).positions}

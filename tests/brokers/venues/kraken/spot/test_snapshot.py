@@ -168,6 +168,14 @@ def test_rows_of_one_pair_and_side_are_one_position_and_the_oldest_names_the_lev
     assert position.leverage_setting == D("2")
 
 
+def test_a_coin_is_hedged_between_its_pairs(see: See) -> None:
+    other = LONG | {"pair": "XXBTZEUR", "type": "sell"}
+    rows = {"T1": LONG, "T2": other, "T3": LONG | {"pair": "XETHZEUR"}, "T4": LONG | {"pair": "NEWUSD"}}
+    held = see(totals("60000", "90000"), rows, {"EUR": D("1.1")}).positions
+    names = {position.symbol: position.netting for position in held}
+    assert names == {"XXBTZUSD": "BTC", "XXBTZEUR": "BTC", "XETHZEUR": "ETH", "NEWUSD": None}
+
+
 def test_a_trade_that_is_closed_whole_is_no_position(see: See) -> None:
     done = LONG | {"vol": "1", "vol_closed": "1", "value": "0"}
     snapshot = see(FLAT, {"T1": done})
