@@ -95,17 +95,25 @@ def _can_only_reduce(row: Mapping[str, Any], kind: str, *, against: bool) -> boo
 
 
 def read_report(
-    rows: Mapping[str, Mapping[str, Any]], client_order_id: ClientOrderId, symbol: Symbol
+    rows: Mapping[str, Mapping[str, Any]],
+    client_order_id: ClientOrderId,
+    symbol: Symbol,
+    known: str | None = None,
 ) -> OrderReport | None:
     """Read the order with our id among `rows`, the newest if there are several; `None`: it is not there.
 
-    `closed` means that nothing is left of it: executed whole, or executed in part and cut off.
+    `known` is Kraken's id of it, where it was told: a row may leave ours out. `closed` means that nothing is
+    left of it: executed whole, or executed in part and cut off.
 
     Raises:
         MalformedAnswer: a state Kraken does not document.
         NumberError: a figure is missing or damaged.
     """
-    ours = [(txid, row) for txid, row in rows.items() if row.get("cl_ord_id") == client_order_id]
+    ours = [
+        (txid, row)
+        for txid, row in rows.items()
+        if (row.get("cl_ord_id") or (client_order_id if txid == known else None)) == client_order_id
+    ]
     if not ours:
         return None
     txid, row = max(ours, key=lambda item: decimal_or_none(item[1].get("opentm")) or ZERO)
