@@ -107,3 +107,20 @@ def test_what_an_inverse_wallet_holds_back_counts_as_used(see: See) -> None:
     unit = see(row, wallets={"fi_xbtusd": wallet}).unit("fi_xbtusd")
     assert unit.initial_margin == D(53)
     assert unit.maintenance_margin == D("23.76")
+
+
+def test_an_inverse_wallet_is_liquidated_where_its_requirement_meets_its_value(see: See) -> None:
+    """Kraken's `lt` is above `mm` in its samples and no line of ours: the ratio is `mm` / `pv`."""
+    wallet = {
+        "type": "marginAccount",
+        "currency": "xbt",
+        "balances": {"xbt": 1.0},
+        "auxiliary": {"usd": 0, "pv": 1.0, "pnl": 0.0, "af": -0.6, "funding": 0},
+        "marginRequirements": {"im": 1.6, "mm": 0.8, "lt": 0.7, "tt": 0.6},
+    }
+    row = position("PI_XBTUSD", size=6_400_000, price=100_000.0)
+    unit = see(row, wallets={"fi_xbtusd": wallet}).unit("fi_xbtusd")
+    assert ratio(unit.maintenance_margin, unit.margin_equity) == D("0.8")
+    assert ratio(unit.initial_margin, unit.margin_equity) == D("1.6"), (
+        "twice as much, as in all of its samples"
+    )
