@@ -14,6 +14,7 @@ from brokers.fields import mapping_from
 from brokers.hooks import Ack
 from brokers.models import MarketRules, OrderSide, Position, Symbol
 from brokers.numbers import ZERO, NumberError, decimal_from, decimal_or_none, plain
+from brokers.order_rows import side_of, text_of
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.venues.kraken.spot.envelope import object_of
 from brokers.venues.kraken.spot.markets import SpotRules, find_rules
@@ -54,10 +55,8 @@ def read_open_order(
         NumberError: its volume is damaged.
     """
     terms = mapping_from(row.get("descr"), "descr of an order")
-    name, kind = _text(terms, "pair"), _text(terms, "ordertype")
-    side = SIDES.get(str(terms.get("type")))
-    if side is None:
-        raise MalformedAnswer(f"an order with type {terms.get('type')!r}")
+    name, kind = text_of(terms, "pair"), text_of(terms, "ordertype")
+    side = side_of(terms, SIDES, "type")
     rules = find_rules(name, markets)
     symbol = rules.symbol if rules is not None else Symbol(name)
     volume, executed = decimal_or_none(row.get("vol")), decimal_or_none(row.get("vol_exec"))
@@ -191,10 +190,3 @@ def _price(raw: object) -> Decimal | None:
     except NumberError:
         return None
     return price if price is not None and price > 0 else None
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value:
-        raise MalformedAnswer(f"an order without {name}")
-    return value
