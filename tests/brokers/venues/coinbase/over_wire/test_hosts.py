@@ -38,6 +38,15 @@ async def test_products_may_come_from_the_private_list(wire: CoinbaseWire, open_
         assert (await spot.fetch_snapshot()).units[0].margin_equity == 43_600
 
 
+async def test_without_any_products_only_the_worth_of_a_cash_account_is_unknown(
+    wire: CoinbaseWire, open_at: Open
+) -> None:
+    async with Without(wire, "market/products", "products").server as server:
+        snapshot = await (await open_at(server, "spot")).fetch_snapshot()
+        assert (snapshot.findings, snapshot.units[0].margin_equity) == ((), None)
+        assert {row.currency for row in snapshot.collaterals} >= {"BTC", "USD"}
+
+
 async def test_a_host_that_cannot_say_what_a_key_may_do_says_so(wire: CoinbaseWire, open_at: Open) -> None:
     async with Without(wire, "key_permissions").server as server:
         broker = await open_at(server)
