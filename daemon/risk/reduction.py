@@ -9,8 +9,8 @@ A target that even a flat unit would miss (debt, collateral) is replaced by the 
 that is worth reaching too. When not even that can be reached reducing cannot help, and no order is planned.
 What cannot be traded at the moment counts as if it could: the rest is cut as far as it goes.
 
-The two legs of a hedge are one thing: the net quantity of a symbol never grows, and the smaller leg is cut
-only together with the larger.
+The two sides of a hedge are one thing: its net quantity never grows, and the lighter side is cut only
+together with the heavier.
 
 An isolated position is closed whole: a part of it would take its share of the margin along.
 """
@@ -21,7 +21,7 @@ from dataclasses import replace
 from brokers.models import AccountSnapshot, Measure, UnitKind
 from brokers.numbers import ONE, ZERO
 from daemon.risk.assessment import Assessment
-from daemon.risk.candidate import Candidate, candidates, hedges, is_orderable, worth
+from daemon.risk.candidate import PAIR, Candidate, candidates, hedges, is_orderable, worth
 from daemon.risk.closing import close_unit
 from daemon.risk.desk import Desk
 from daemon.risk.figures import percent
@@ -195,11 +195,11 @@ def _close_all(
     """
     orders: list[PlannedOrder] = []
     after = state
-    for legs in hedges(positions):
-        if not all(_can_close(desk, leg) for leg in legs):
+    for hedge in hedges(positions):
+        if len(hedge.legs) > PAIR or not all(_can_close(desk, leg) for leg in hedge.legs):
             continue
-        group = len(orders) if len(legs) > 1 else None
-        for leg in legs:
+        group = len(orders) if len(hedge.legs) == PAIR else None
+        for leg in hedge.legs:
             order, after = desk.order(leg, leg.position.quantity, after, group)
             orders.append(order)
     too_many = len(orders) > desk.limits.positions_per_step

@@ -358,10 +358,12 @@ async def _price_or_none(read: Read, params: Mapping[str, object]) -> Json:
     """Read tickers; a public price that is not to be had, or not soon, stands against nothing."""
     try:
         async with asyncio.timeout(PRICE_PATIENCE_S):
-            return await read(TICKERS, params)
+            answer = await read(TICKERS, params)
+        rows_of(answer, "public/get-tickers")
     except (BrokerError, TimeoutError) as error:
         _log.info("cryptocom: no prices: %s", error)
         return None
+    return answer
 
 
 async def _read_or_none(read: Read, call: str) -> Json:
