@@ -230,7 +230,10 @@ class Collateral:
     """One currency of an account; amounts in that currency, `value` in the venue's account currency.
 
     `debt` is principal owed (>= 0), `interest` what has accrued on it; `None` where the venue shows none.
-    `interest_rate` is per year, as a fraction.
+    `interest_rate` is per year, as a fraction. `repayable` is how much of debt and interest the account could
+    give back now by a call, out of this currency's own free balance; `None`: not known, or no call does it in
+    the account's mode. `unit` is the key of the risk unit that owns the row; `None`: the account's, or that
+    of the currency.
     """
 
     currency: str
@@ -240,6 +243,15 @@ class Collateral:
     debt: Decimal | None = None
     interest: Decimal | None = None
     interest_rate: Decimal | None = None
+    repayable: Decimal | None = None
+    unit: str | None = None
+
+    @property
+    def owed(self) -> Decimal | None:
+        """Debt and interest; `None` where the venue shows neither."""
+        if self.debt is None and self.interest is None:
+            return None
+        return (self.debt or Decimal(0)) + (self.interest or Decimal(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

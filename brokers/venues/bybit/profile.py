@@ -132,6 +132,7 @@ CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
         "privateGetV5PositionList": CallLimit(50),
         "privateGetV5AccountWalletBalance": CallLimit(50),
         "privateGetV5UserQueryApi": CallLimit(10),
+        "privatePostV5AccountNoConvertRepay": CallLimit(1),
     }
 )
 """Limits per key and endpoint, by the second. Source: Bybit docs, Rate Limit Rules."""

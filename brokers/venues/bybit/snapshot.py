@@ -22,6 +22,7 @@ from brokers.models import (
 from brokers.numbers import ONE, ZERO
 from brokers.venues.bybit.contracts import STABLECOINS
 from brokers.venues.bybit.positions import HeldPosition, SweptRow, isolated_key, read_positions
+from brokers.venues.bybit.repaying import repayable
 from brokers.venues.bybit.wallet import ACCOUNT, UTA_1, AccountInfo, Coin, Wallet
 
 RATE_ROUNDING = Decimal("0.001")
@@ -77,7 +78,7 @@ def read_snapshot(answers: UnifiedAnswers, context: SnapshotContext) -> AccountS
         mode=account_mode(info),
         units=units,
         positions=positions,
-        collaterals=tuple(_collateral(coin) for coin in wallet.coins),
+        collaterals=tuple(_collateral(coin, info.margin_mode) for coin in wallet.coins),
         findings=_about_units(findings, units),
         markets={symbol: one for symbol, one in rules.items() if one is not None},
         tiers={symbol: context.tiers[symbol] for symbol in symbols if symbol in context.tiers},
@@ -246,7 +247,7 @@ def _check_complete(wallet: Wallet, held: tuple[HeldPosition, ...], findings: li
             findings.append(Finding(code=FindingCode.INCOMPLETE, detail=detail))
 
 
-def _collateral(coin: Coin) -> Collateral:
+def _collateral(coin: Coin, mode: MarginMode | None) -> Collateral:
     return Collateral(
         currency=coin.currency,
         wallet_balance=coin.wallet_balance,
@@ -254,4 +255,5 @@ def _collateral(coin: Coin) -> Collateral:
         value=coin.usd_value,
         debt=coin.borrowed,
         interest=coin.interest,
+        repayable=repayable(coin, mode),
     )

@@ -18,6 +18,7 @@ ORDER_CALLS = frozenset({"privatePostTradeOrder"})
 
 CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
     {
+        "privatePostAccountSpotManualBorrowRepay": CallLimit(1, 3.0),
         "privateGetAccountBalance": CallLimit(10, WINDOW_S),
         "privateGetAccountPositions": CallLimit(10, WINDOW_S),
         "privateGetAccountConfig": CallLimit(5, WINDOW_S),
