@@ -175,9 +175,8 @@ def _isolated_units(
 def _currency_unit(currency: str, coin: Coin | None, findings: list[Finding]) -> RiskUnit:
     """Build a settle coin's unit in isolated margin: how much of its wallet is tied up.
 
-    Used is position and order margin plus what spot orders lock; equity is the wallet balance less any bonus,
-    which a coin need not have and which margins nothing here; available is what is left of it. The PnL
-    belongs to the positions' own units.
+    Used is position and order margin plus what spot orders lock; equity is the wallet balance less the bonus,
+    which margins nothing here; available is what is left of it. The PnL belongs to the positions' own units.
 
     Source: Bybit docs, Wallet Stream (derivatives available balance in isolated margin).
     """
@@ -186,12 +185,12 @@ def _currency_unit(currency: str, coin: Coin | None, findings: list[Finding]) ->
         wallet_balance = coin.wallet_balance
         if coin.position_margin is not None and coin.order_margin is not None and coin.locked is not None:
             used = coin.position_margin + coin.order_margin + coin.locked
-        if wallet_balance is not None:
-            equity = wallet_balance - (coin.bonus or ZERO)
+        if wallet_balance is not None and coin.bonus is not None:
+            equity = wallet_balance - coin.bonus
         if used is not None and equity is not None:
             available = equity - used
     if available is None:
-        detail = f"no wallet balance, locked amount, position margin or order margin of {currency}"
+        detail = f"no wallet balance, bonus, locked amount, position margin or order margin of {currency}"
         findings.append(Finding(code=FindingCode.TOTALS_MISSING, detail=detail, unit=currency))
     if used and wallet_balance is not None and wallet_balance <= 0:
         detail = f"{used} {currency} is tied up out of a wallet balance of {wallet_balance}"

@@ -11,6 +11,8 @@ from brokers.venues.okx.positions import ACCOUNT_UNIT, USD, Book, Holding
 
 NO_MEASURES: frozenset[Measure] = frozenset()
 
+MILLIONTH = Decimal("1e-6")
+
 
 def account_unit(
     account: Mapping[str, Any], details: Sequence[Mapping[str, Any]], book: Book, findings: list[Finding]
@@ -99,16 +101,34 @@ def _currency_unit(name: str, row: Mapping[str, Any], book: Book, findings: list
 def _cross_equity(name: str, fields: Fields, equity: Decimal | None, book: Book) -> Decimal | None:
     """Return `eq` without what cross positions cannot use: isolated margin with its PnL, and trading bots.
 
-    In OKX's balance sample `eq` is cash + PnL + `stgyEq`, and `availEq` is what is not frozen of it. Where no
-    bot runs and no position is isolated, neither need be stated.
+    Where no position of the currency is isolated, `isoEq` need not be stated.
     """
-    isolated, bots = fields.optional("isoEq"), fields.optional("stgyEq")
+    isolated, bots = fields.optional("isoEq"), _bots_equity(fields, equity)
     if isolated is None and _holds_isolated(name, book):
         fields.required("isoEq")
         return None
     if equity is None:
         return None
-    return equity - (isolated or ZERO) - (bots or ZERO)
+    if bots is None:
+        if any(holding.is_cross and holding.currency == name for holding in book.holdings):
+            fields.required("stgyEq")
+        return None
+    return equity - (isolated or ZERO) - bots
+
+
+def _bots_equity(fields: Fields, equity: Decimal | None) -> Decimal | None:
+    """Return what trading bots hold of a currency; `None`: not stated, and not to be told otherwise.
+
+    In OKX's balance sample `eq` is cash + PnL + `stgyEq`, so an equity that cash and PnL explain leaves
+    nothing to the bots.
+    """
+    stated = fields.optional("stgyEq")
+    cash, pnl = fields.optional("cashBal"), fields.optional("upl")
+    if stated is not None or equity is None or cash is None:
+        return stated
+    if equity == cash or (pnl is not None and abs(equity - cash - pnl) <= abs(equity) * MILLIONTH):
+        return ZERO
+    return None
 
 
 def _cross_pnl(name: str, fields: Fields, book: Book) -> Decimal | None:

@@ -200,6 +200,7 @@ def futures_row() -> Row:
                 "mmr": "160",
                 "mgnRatio": "27.5",
                 "ordFrozen": "0",
+                "stgyEq": "0",
                 "liab": "",
                 "interest": "",
             },

@@ -94,6 +94,21 @@ def test_isolated_equity_left_out_makes_the_currencys_equity_unknown(
     assert FindingCode.FIELD_MISSING in codes(snapshot)
 
 
+@pytest.mark.parametrize(
+    ("cash", "pnl", "equity", "missing"),
+    [("5220", "80", 5300, False), ("5200", "80", None, True), ("5200", "", None, True), ("", "80", None, True)],
+)
+def test_what_bots_hold_is_missing_and_not_nothing_where_cash_and_pnl_leave_it_open(
+    parse: Parse, futures_row: Row, swap_row: Row, *, cash: str, pnl: str, equity: int | None, missing: bool
+) -> None:
+    del futures_row["details"][1:]
+    futures_row["details"][0] |= {"stgyEq": "", "isoEq": "0", "isoUpl": "0", "cashBal": cash, "upl": pnl}
+    snapshot = parse(futures_row, swap_row, level="2")
+    assert snapshot.unit("USDT").margin_equity == equity
+    details = {finding.detail for finding in snapshot.findings}
+    assert details == ({"stgyEq is missing"} if missing else set())
+
+
 def test_currency_without_cross_positions_states_nothing_and_is_not_measured(
     parse: Parse, futures_row: Row
 ) -> None:
