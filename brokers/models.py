@@ -141,7 +141,8 @@ class Position:
     """One open position, as the venue liquidates and as an order would close it.
 
     `quantity` is in the venue's order unit, > 0. `notional` is at mark, in `settle`, >= 0. Margin figures
-    are in `settle`. `unit` is the key of the risk unit that answers for it.
+    are in `settle`. `unit` is the key of the risk unit that answers for it. `reducible`: the venue has an
+    order that can only reduce it; one without is watched, and never cut.
     """
 
     symbol: Symbol
@@ -161,6 +162,7 @@ class Position:
     leverage_setting: Decimal | None = None
     liquidation_price: Decimal | None = None
     updated_at: datetime | None = None
+    reducible: bool = True
 
     def __post_init__(self) -> None:
         """Refuse an empty row: a flat position is the absence of one."""
