@@ -54,7 +54,7 @@ PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyTy
     {
         SandboxBroker.BYBIT: {"unified": ("cross", "isolated")},
         SandboxBroker.BINANCE: {"usdm": ("single_asset", "multi_assets")},
-        SandboxBroker.OKX: {"unified": ("futures", "multi_currency", "portfolio")},
+        SandboxBroker.OKX: {"unified": ("futures", "multi_currency", "portfolio", "spot")},
         SandboxBroker.BINANCECOINM: {"coinm": ("coin_margined",)},
         SandboxBroker.BINANCEPM: {"portfolio": ("portfolio_margin",)},
         SandboxBroker.KRAKEN: {"spot": ("spot_margin",)},
@@ -246,9 +246,10 @@ class SandboxAccount(Section):
         if self.broker is SandboxBroker.COINBASE and not self.secret.startswith("-----BEGIN"):
             hint = "Coinbase keys are ECDSA private keys: write one in PEM form"
             yield Complaint(path=("secret",), what="is no key in PEM form", hint=hint)
-        if self.mode == "cash" and (self.positions or self.orders):
+        if self.mode in {"cash", "spot"} and (self.positions or self.orders):
             where = "positions" if self.positions else "orders"
-            yield Complaint(path=(where,), what="are not used", hint="a cash account has none: remove them")
+            hint = f"a {self.mode} account has none: remove them"
+            yield Complaint(path=(where,), what="are not used", hint=hint)
 
     def _position_misfits(self) -> Iterator[Complaint]:
         if self.position_mode is PositionMode.HEDGE and self.broker in ONE_WAY:

@@ -9,7 +9,8 @@ from brokers.models import ContractKind, MarginMode, PositionMode, Side
 from brokers.sandbox.catalogue import ASSETS
 from brokers.sandbox.instrument import Instrument
 from brokers.sandbox.spec import AccountSpec, MarginPool, OpeningPosition, OpeningWallet, Permissions
-from brokers.sandbox.venues import VENUES, SandboxVenue
+from brokers.sandbox.venues import OKX_PAIRS, VENUES, SandboxVenue
+from brokers.sandbox.wire.okx.listing import PAIR_SUFFIX
 
 KEY, PASSWORD = "conformance-key-0001", "conformance-pass"
 SECRET = b64encode(b"conformance-secret-0001").decode()  # Kraken's secrets are base64, the others any text
@@ -22,7 +23,6 @@ AwEHoUQDQgAEQfQ7X2BS7hqHCdwPXdr3KQ/6KvLnRJFIH4JKF1yDVZMRnMFdoNWg
 """
 """Coinbase's are private keys; this one opens nothing."""
 
-BTC, ETH = "BTC-USDT", "ETH-USDT"
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 PRICES = {asset.name: asset.usd_price for asset in ASSETS}
 
@@ -58,6 +58,8 @@ class Case:
     """Currency -> balance; by default 20,000 dollars' worth of all that its positions settle in."""
     inverse: bool = False
     """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
+    in_pairs: bool = False
+    """Whether a pair stands for itself, traded on margin, and not for a contract."""
     carries_ids: bool = True
     tells_time: bool = True
     states_margins: bool = True
@@ -83,26 +85,29 @@ class Case:
 
     def listed(self, pair: str) -> str:
         """Return the engine's contract of a pair."""
+        if self.in_pairs:
+            return OKX_PAIRS[pair]
         return self.venue.listed_as(pair.replace("USDT", "USD") if self.inverse else pair)
 
     def pair_of(self, name: str) -> str:
         """Return the pair that the engine's contract stands for."""
-        pair = self.venue.pair_of(name)
+        pair = self.venue.pair_of(name).removesuffix(PAIR_SUFFIX)
         return f"{pair}T" if self.inverse and pair.endswith("-USD") else pair
 
     def sized(self, pair: str, coins: Decimal) -> Decimal:
         """Return so many coins in the engine's units: of an inverse contract, dollars at the opening."""
-        contract = self._contract(pair)
+        contract = self.contract(pair)
         return coins if contract.kind is ContractKind.LINEAR else coins * PRICES[contract.base]
 
-    def _contract(self, pair: str) -> Instrument:
+    def contract(self, pair: str) -> Instrument:
+        """Return what a pair stands for."""
         name = self.listed(pair)
         return next(one for one in self.venue.instruments if one.name == name)
 
     def account(self) -> AccountSpec:
         """Return the account as the engine has it."""
         currency = self.venue.currency
-        settles = {self._contract(held.symbol).settle for held in self.positions}
+        settles = {self.contract(held.symbol).settle for held in self.positions}
         wallets = self.wallets or {name: Decimal(20_000) / PRICES.get(name, 1) for name in settles}
         positions = tuple(
             replace(held, symbol=self.listed(held.symbol), quantity=self.sized(held.symbol, held.quantity))
@@ -149,6 +154,10 @@ CASES = {
     "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
     "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
     "okx-portfolio": Case(broker="okx", mode="portfolio"),
+    "okx-futures-inverse": Case(broker="okx", mode="futures", inverse=True),
+    "okx-multi-currency-inverse": Case(broker="okx", mode="multi_currency", inverse=True),
+    "okx-spot-margin": Case(broker="okx", mode="futures", in_pairs=True),
+    "okx-spot-margin-isolated": Case(broker="okx", mode="futures", in_pairs=True, positions=MIXED),
     "kraken-spot": Case(
         broker="kraken",
         mode="spot_margin",
