@@ -52,7 +52,7 @@ class SandboxBroker(StrEnum):
 
 PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        SandboxBroker.BYBIT: {"unified": ("cross", "isolated")},
+        SandboxBroker.BYBIT: {"unified": ("cross", "isolated", "portfolio", "uta1")},
         SandboxBroker.BINANCE: {"usdm": ("single_asset", "multi_assets")},
         SandboxBroker.OKX: {"unified": ("futures", "multi_currency", "portfolio", "spot")},
         SandboxBroker.BINANCECOINM: {"coinm": ("coin_margined",)},
@@ -263,7 +263,8 @@ class SandboxAccount(Section):
                 hint = "one-way accounts hold one position a symbol, hedged ones one a side"
                 yield Complaint(path=("positions", index, "symbol"), what="is held already", hint=hint)
             seen.add(key)
-            if self.broker is SandboxBroker.BYBIT and position.margin not in {None, self.mode}:
+            wanted = Margin.ISOLATED if self.mode == "isolated" else Margin.CROSS
+            if self.broker is SandboxBroker.BYBIT and position.margin not in {None, wanted}:
                 hint = "Bybit sets cross or isolated for the whole account: use the account's mode"
                 what = f"differs from the account's mode {self.mode}"
                 yield Complaint(path=("positions", index, "margin"), what=what, hint=hint)

@@ -113,6 +113,21 @@ def _as_inverse(instrument: Instrument) -> Instrument:
     )
 
 
+def _as_usdc(instrument: Instrument) -> Instrument:
+    """List a contract as settled in USDC."""
+    return replace(instrument, name=f"{instrument.base}-USDC", settle="USDC", quote="USDC")
+
+
+def _as_bybit_inverse(instrument: Instrument) -> Instrument:
+    """List a coin's contract as Bybit does: counted in dollars one by one."""
+    one = Decimal(1)
+    return replace(_as_inverse(instrument), contract_size=one, lot_step=one, min_quantity=one)
+
+
+def _build_bybit(engine: Engine, modes: Modes) -> Wire:
+    return BybitWire(engine, portfolio=[name for name, mode in modes.items() if mode == "portfolio"])
+
+
 _CRYPTOCOM_NAMES = {instrument.name: f"{instrument.base}USD-PERP" for instrument in INSTRUMENTS}
 _UNIT_MARGIN_RATES = {"BTC": Decimal("0.005"), "ETH": Decimal("0.0003"), "SOL": Decimal("0.00001")}
 
@@ -188,9 +203,19 @@ def _as_us_future(instrument: Instrument) -> Instrument:
 VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
     {
         "bybit": SandboxVenue(
-            build=lambda engine, _: BybitWire(engine),
+            build=_build_bybit,
             rules=BYBIT_RULES,
-            pools={"cross": MarginPool.ACCOUNT, "isolated": MarginPool.ISOLATED_ONLY},
+            pools={
+                "cross": MarginPool.ACCOUNT,
+                "isolated": MarginPool.ISOLATED_ONLY,
+                "portfolio": MarginPool.ACCOUNT,
+                "uta1": MarginPool.SPLIT,
+            },
+            instruments=(
+                *INSTRUMENTS,
+                *map(_as_usdc, INSTRUMENTS),
+                *map(_as_bybit_inverse, INSTRUMENTS),
+            ),
         ),
         "binance": SandboxVenue(
             build=lambda engine, _: BinanceWire(engine),

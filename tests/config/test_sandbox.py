@@ -143,7 +143,7 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),
         (ACCOUNT.replace("bybit", "deribit"), 3, "accounts[0].broker", "known here: bybit, binance, okx"),
-        (ACCOUNT + "    mode: portfolio\n", 7, "accounts[0].mode", "known here: cross, isolated"),
+        (ACCOUNT + "    mode: spot\n", 7, "accounts[0].mode", "known here: cross, isolated, portfolio, uta1"),
         (ACCOUNT + "    product: usdm\n", 7, "accounts[0].product", "known here: unified"),
         (ACCOUNT.replace("bybit", "coinbase"), 5, "accounts[0].secret", "write one in PEM form"),
         (COINBASE + "    mode: futures\n", 10, "accounts[0].mode", "known here: cash"),

@@ -58,6 +58,8 @@ class Case:
     """Currency -> balance; by default 20,000 dollars' worth of all that its positions settle in."""
     inverse: bool = False
     """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
+    stable: str = "USDT"
+    """What dollar contracts settle in."""
     in_pairs: bool = False
     """Whether a pair stands for itself, traded on margin, and not for a contract."""
     carries_ids: bool = True
@@ -87,12 +89,17 @@ class Case:
         """Return the engine's contract of a pair."""
         if self.in_pairs:
             return OKX_PAIRS[pair]
-        return self.venue.listed_as(pair.replace("USDT", "USD") if self.inverse else pair)
+        return self.venue.listed_as(pair.replace("USDT", "USD" if self.inverse else self.stable))
 
     def pair_of(self, name: str) -> str:
         """Return the pair that the engine's contract stands for."""
-        pair = self.venue.pair_of(name).removesuffix(PAIR_SUFFIX)
+        pair = self.venue.pair_of(name).removesuffix(PAIR_SUFFIX).replace("USDC", "USDT")
         return f"{pair}T" if self.inverse and pair.endswith("-USD") else pair
+
+    def states_maintenance(self, name: str) -> bool:
+        """Whether a position in the engine's contract states its maintenance margin, where rows state any."""
+        contract = next(one for one in self.venue.instruments if one.name == name)
+        return self.mode != "uta1" or contract.kind is ContractKind.LINEAR
 
     def sized(self, pair: str, coins: Decimal) -> Decimal:
         """Return so many coins in the engine's units: of an inverse contract, dollars at the opening."""
@@ -150,6 +157,15 @@ CASES = {
     "bybit-cross": Case(broker="bybit", mode="cross"),
     "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
     "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),
+    "bybit-portfolio": Case(broker="bybit", mode="portfolio"),
+    "bybit-cross-usdc": Case(broker="bybit", mode="cross", stable="USDC"),
+    "bybit-cross-inverse": Case(broker="bybit", mode="cross", inverse=True),
+    "bybit-cross-all-kinds": Case(broker="bybit", mode="cross", positions=BOTH_KINDS),
+    "bybit-isolated-inverse": Case(
+        broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED, inverse=True
+    ),
+    "bybit-uta1": Case(broker="bybit", mode="uta1", positions=BOTH_KINDS),
+    "bybit-uta1-inverse": Case(broker="bybit", mode="uta1", inverse=True),
     "okx-futures": Case(broker="okx", mode="futures"),
     "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
     "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),

@@ -195,6 +195,8 @@ class Station:
                 "initial_margin": self._margin_of(row) * rate,
                 "maintenance_margin": row.maintenance_margin * rate,
             }
+            if not self.case.states_maintenance(row.symbol):
+                del truth["maintenance_margin"]
         return truth
 
     def _shared_margins(self, row: PositionFigures) -> dict[str, Decimal]:
