@@ -268,23 +268,6 @@ def test_levels_are_needed_part_by_part(see: See, flex: Make) -> None:
 # ---------------------------------------------------------------- what must be noticed
 
 
-@pytest.mark.parametrize("missing", ["balanceValue", "totalUnrealized"])
-def test_an_equity_of_zero_that_cannot_be_confirmed_is_found_where_positions_need_it(
-    see: See, flex: Make, missing: str
-) -> None:
-    wallet = flex(marginEquity=0, availableMargin=-1500, initialMargin=1500, initialMarginWithOrders=1500)
-    del wallet[missing]
-    found = see(position(), wallets={"flex": wallet}).findings
-    assert [(one.code, one.unit) for one in found if "marginEquity is 0" in one.detail] == [
-        (FindingCode.FIELD_MISSING, "flex")
-    ]
-    empty = flex(
-        marginEquity=0, availableMargin=0, initialMargin=0, initialMarginWithOrders=0, maintenanceMargin=0
-    )
-    del empty[missing]
-    assert see(wallets={"flex": empty}).findings == ()
-
-
 def test_an_answer_without_positions_is_unknown_and_not_flat(see: See) -> None:
     with pytest.raises(MalformedAnswer, match="openPositions"):
         see(positions=success())
