@@ -22,6 +22,7 @@ from brokers.models import (
 )
 from brokers.numbers import ONE
 from brokers.venues.okx.exposures import Exposure, contracts, option, spot_margin
+from brokers.venues.okx.markets import instrument_type
 
 ACCOUNT_UNIT = "account"
 """Key of the one unit of an account whose currencies answer together."""
@@ -139,9 +140,7 @@ def _instrument_type(row: Mapping[str, Any], symbol: Symbol, around: Surrounding
     stated = str(row.get("instType") or "")
     if stated:
         return stated
-    if symbol.endswith("-SWAP"):
-        return "SWAP"
-    return "FUTURES" if symbol in around.markets else ""
+    return instrument_type(symbol) if symbol.endswith("-SWAP") or symbol in around.markets else ""
 
 
 def _holding(

@@ -165,6 +165,14 @@ def test_a_cross_position_belongs_to_its_margin_currency(parse: Parse, futures_r
     assert parse(other, in_coin, level="2").positions[0].unit == "BTC"
 
 
+def test_a_pair_is_told_by_its_name_where_the_type_is_left_out(
+    parse: Parse, futures_row: Row, short: Row
+) -> None:
+    del short["instType"]
+    (position,) = parse(futures_row, short, level="2").positions
+    assert (position.side, position.quantity) == (Side.SHORT, Decimal("0.002"))
+
+
 def test_a_pool_counts_it_in_dollars_by_its_notional(parse: Parse, pooled_row: Row, sample: Row) -> None:
     snapshot = parse(pooled_row, sample)
     (position,) = snapshot.positions
