@@ -363,7 +363,7 @@ def _doubts(snapshot: AccountSnapshot, spread_s: float) -> list[Finding]:
             symbol=position.symbol,
         )
         for position in snapshot.positions
-        if position.symbol not in snapshot.markets and position.symbol not in noted
+        if position.symbol not in snapshot.markets and position.symbol not in noted and position.reducible
     ]
     return findings
 

@@ -48,7 +48,8 @@ def plan_reduction(
 ) -> ReductionPlan | Infeasible:
     """Plan step number `step` (from 0) of an episode: cut `unit` towards its target, or flatten it.
 
-    `excluded` are positions that cannot be traded now (halted, or dust by the venue's own answer).
+    `excluded` are positions that cannot be traded now (halted, or dust by the venue's own answer); those that
+    no order can only reduce are left out, too.
 
     Raises:
         ValueError: `action` is neither REDUCE nor FLATTEN, or `unit` is not in `snapshot`.
@@ -64,7 +65,7 @@ def plan_reduction(
         policy=policy,
         step=step,
         market=urgent or policy.limits.is_market_step(step),
-        excluded=frozenset(excluded),
+        excluded=frozenset(excluded).union(p.key for p in snapshot.positions if not p.reducible),
     )
     state = shortfalls(found, snapshot, policy)
     at_target = not any(shortfall.is_open for shortfall in state)
