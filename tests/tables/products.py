@@ -161,6 +161,7 @@ ACTING: Mapping[str, Cell] = {
     "deadline": acting(deadline),
     "lookup": acting(lookup),
     "top up": acting(lambda one: flag(one.able.transfer_in)),
+    "repay": acting(lambda one: flag(one.able.repay)),
     "sets leverage": acting(lambda one: flag(one.able.set_leverage)),
 }
 
