@@ -43,6 +43,7 @@ PRODUCTS: Mapping[BrokerId, tuple[str, ...]] = MappingProxyType(
 
 NO_TESTNET = frozenset(
     {
+        (BrokerId.BINANCE, "portfolio"),
         (BrokerId.BINANCE, "cross"),
         (BrokerId.BINANCE, "isolated"),
         (BrokerId.KRAKEN, "spot"),

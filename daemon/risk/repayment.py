@@ -33,7 +33,10 @@ from daemon.risk.relief import after_cut
 from daemon.risk.shortfall import Shortfall, expected_ratio, shortfalls, when_flat
 
 MATERIAL = Decimal("0.01")
-"""A smaller part of the requirement than this is no debt's: fees and rounding make as much."""
+"""Relief below this part of what is used is not worth the wait for it: fees and rounding make as much."""
+
+CRUMB = Decimal("0.01")
+"""No smaller part of a debt than this is left over: some venues refuse a repayment that leaves too little."""
 
 CENT, GRAIN = Decimal("0.01"), Decimal("1e-8")
 """The finest amounts of dollars and of other currencies that are given back."""
@@ -82,10 +85,10 @@ def worth_to_repay(shortfall: Shortfall, owed: Decimal) -> Decimal:
     """Return how much of `owed` to give back so that the usage falls to its target, `owed` at most.
 
     (used - target x capacity) x owed / beyond, in the unit's currency; zero at or below target, and where
-    too little of the requirement is a debt's for repaying to matter.
+    nothing of the requirement is a debt's.
     """
     beyond = shortfall.beyond_positions
-    if not shortfall.is_open or beyond <= MATERIAL * shortfall.usage.used:
+    if not shortfall.is_open or beyond <= 0:
         return ZERO
     excess = shortfall.usage.used - shortfall.target * shortfall.usage.capacity
     return min(excess * owed / beyond, owed)
@@ -111,7 +114,8 @@ def plan_repayment(snapshot: AccountSnapshot, unit: str, policy: MarginPolicy) -
     debt, amount = debts[0], _grains(debts[0].within_reach, debts[0].currency)
     if owed is not None and debt.rate is not None:
         needed = max((worth_to_repay(left, owed) for left in state), default=ZERO)
-        amount = min(ceil_to_step(needed / debt.rate, _grain(debt.currency)), amount)
+        wanted = ceil_to_step(needed / debt.rate, _grain(debt.currency))
+        amount = min(wanted if debt.owed - wanted >= CRUMB * debt.owed else debt.owed, amount)
         state = tuple(after_repaying(left, amount * debt.rate, owed) for left in state)
     return RepaymentPlan(
         account_id=snapshot.account_id,
@@ -159,9 +163,12 @@ def _obstacle(debts: tuple[Debt, ...], state: Sequence[Shortfall]) -> tuple[Reas
     if _grains(debts[0].within_reach, debts[0].currency) <= 0:
         return Reason.NOTHING_TO_REPAY, owing(debts)
     owed = value_of(debts)
-    if owed is not None and not any(worth_to_repay(left, owed) > 0 for left in state):
-        return Reason.REPAYING_CANNOT_HELP, f"{owing(debts)}, but the positions require the margin"
-    return None
+    if owed is None:
+        return None
+    worth = sum((debt.within_reach * (debt.rate or ZERO) for debt in debts), ZERO)
+    if any(left.is_open and freed_by(left, worth, owed) > MATERIAL * left.usage.used for left in state):
+        return None
+    return Reason.REPAYING_CANNOT_HELP, f"{owing(debts)}; giving that back would free next to nothing"
 
 
 def _grain(currency: str) -> Decimal:

@@ -69,7 +69,7 @@ def test_as_much_is_given_back_as_brings_the_measure_to_its_target(build: BUILD)
     assert plan.reaches_target
 
 
-@pytest.mark.parametrize(("free", "amount"), [("50000.019", "50000.01"), ("0.01", "0.01")])
+@pytest.mark.parametrize(("free", "amount"), [("50000.019", "50000.01"), ("1777.01", "1777.01")])
 def test_no_more_is_given_back_than_is_free(build: BUILD, free: str, amount: str) -> None:
     plan = planned(indebted(build, owed(160_000, free)))
 
@@ -114,6 +114,7 @@ def test_of_several_debts_the_one_that_most_can_be_given_back_of_goes_first(buil
         ((owed(0, 100),), 8_500, Reason.NOTHING_TO_REPAY),
         ((owed(160_000, 0),), 8_500, Reason.NOTHING_TO_REPAY),
         ((owed(160_000, "0.009"),), 8_500, Reason.NOTHING_TO_REPAY),
+        ((owed(160_000, "0.02"),), 8_500, Reason.REPAYING_CANNOT_HELP),
         ((owed(160_000, None),), 8_500, Reason.REPAY_NOT_OFFERED),
         ((owed(160_000, 100),), 4_000, Reason.TARGET_REACHED),
         ((owed(160_000, 100),), 500, Reason.TARGET_REACHED),
@@ -123,6 +124,18 @@ def test_why_nothing_is_given_back(
     build: BUILD, rows: tuple[Collateral, ...], maintenance: int, reason: Reason
 ) -> None:
     assert obstacle(indebted(build, *rows, maintenance=maintenance)) is reason
+
+
+def test_no_crumb_of_a_debt_is_left_over(build: BUILD) -> None:
+    # 5,960 of 5,980 too many: 99.7 % of it are needed
+    snapshot = indebted(build, owed(6_000, 9_000), maintenance=6_480, margin_equity=D(1_300))
+    assert planned(snapshot).amount == 6_000
+
+
+def test_what_frees_next_to_nothing_is_not_worth_the_wait_for_it(build: BUILD) -> None:
+    # 8,000 of 8,500 are the debt's; a ninetieth of it frees 89, a hundredth part of what is used is 85
+    assert obstacle(indebted(build, owed(160_000, 1_600))) is Reason.REPAYING_CANNOT_HELP
+    assert planned(indebted(build, owed(160_000, 1_800))).amount == 1_800
 
 
 def test_a_debt_that_requires_nothing_is_left_alone(build: BUILD) -> None:

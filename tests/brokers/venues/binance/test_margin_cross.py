@@ -1,125 +1,31 @@
 """What a cross margin account's payload means: one unit whose ratio is 1 where Binance liquidates."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from brokers.errors import MalformedAnswer
-from brokers.hooks import SnapshotContext
-from brokers.models import AccountId, AccountSnapshot, FindingCode, Measure, Side, Symbol
+from brokers.models import FindingCode, Measure, Symbol
 from brokers.venues.binance.margin_cross_snapshot import (
-    CrossPicture,
     check_account,
     net_bases,
-    parse_cross,
 )
-from brokers.venues.binance.margin_markets import read_margin_markets, read_prices, wanted_pairs
-from brokers.venues.binance.margin_positions import Levels
-from brokers.venues.binance.margin_units import CLASSIC, CLASSIC_LEVELS, PRO, read_levels, read_mode
-from daemon.risk.assessment import assess
-from daemon.risk.policy import Action, MarginPolicy
-from daemon.risk.reduction import ReductionPlan, plan_reduction
+from brokers.venues.binance.margin_markets import read_prices, wanted_pairs
+from brokers.venues.binance.margin_units import CLASSIC, CLASSIC_LEVELS, PRO, read_levels
+from tests.brokers.venues.binance.margin_payloads import (
+    BTCUSDT,
+    ETHBTC,
+    ETHUSDC,
+    ETHUSDT,
+    LONG,
+    MARKETS,
+    account,
+    asset,
+    parse,
+    picture,
+)
 
-NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 D = Decimal
-Row = dict[str, Any]
-
-BTCUSDT, ETHUSDT, ETHBTC, ETHUSDC = map(Symbol, ("BTCUSDT", "ETHUSDT", "ETHBTC", "ETHUSDC"))
-
-
-def pair(base: str, quote: str, lot: str = "0.00001", tick: str = "0.01", **more: Any) -> Row:  # noqa: ANN401
-    """One row of `exchangeInfo`, as documented for spot pairs."""
-    return {
-        "symbol": base + quote,
-        "status": "TRADING",
-        "baseAsset": base,
-        "quoteAsset": quote,
-        "isMarginTradingAllowed": True,
-        "filters": [
-            {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000", "tickSize": tick},
-            {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "9000", "stepSize": lot},
-            {"filterType": "MARKET_LOT_SIZE", "minQty": "0", "maxQty": "100", "stepSize": "0.00000000"},
-            {"filterType": "NOTIONAL", "minNotional": "0.0001" if quote == "BTC" else "5"},
-        ],
-        **more,
-    }
-
-
-MARKETS = read_margin_markets(
-    {
-        "symbols": [
-            pair("BTC", "USDT"),
-            pair("ETH", "USDT", "0.0001"),
-            pair("ETH", "USDC", "0.0001"),
-            pair("ETH", "BTC", "0.0001", "0.00001"),
-            pair("BNB", "USDT", "0.001"),
-            pair("XRP", "USDT", "1", isMarginTradingAllowed=False),
-        ]
-    }
-)
-PRICES = {BTCUSDT: D(60_000), ETHUSDT: D(3_000), ETHUSDC: D(3_000), ETHBTC: D("0.05")}
-
-
-def asset(
-    name: str, free: str, borrowed: str = "0", interest: str = "0", locked: str = "0", **more: str
-) -> Row:
-    amounts = {"free": free, "locked": locked, "borrowed": borrowed, "interest": interest}
-    net = D(free) + D(locked) - D(borrowed) - D(interest)
-    return {"asset": name, **amounts, "netAsset": str(net), **more}
-
-
-IN_USDT = {"BTC": D(60_000), "ETH": D(3_000), "USDT": D(1), "USDC": D(1)}
-
-
-def account(*assets: Row, **more: Any) -> Row:  # noqa: ANN401
-    """`GET /sapi/v1/margin/account` of `assets`, its totals at 60,000 USDT a BTC."""
-    held = sum(((D(a["free"]) + D(a["locked"])) * IN_USDT[a["asset"]] for a in assets), D(0))
-    owed = sum(((D(a["borrowed"]) + D(a["interest"])) * IN_USDT[a["asset"]] for a in assets), D(0))
-    return {
-        "created": True,
-        "borrowEnabled": True,
-        "marginLevel": "999" if owed == 0 else f"{held / owed:.8f}",
-        "collateralMarginLevel": "3.2",
-        "totalAssetOfBtc": f"{held / 60_000:.8f}",
-        "totalLiabilityOfBtc": f"{owed / 60_000:.8f}",
-        "totalNetAssetOfBtc": f"{(held - owed) / 60_000:.8f}",
-        "tradeEnabled": True,
-        "transferInEnabled": True,
-        "transferOutEnabled": True,
-        "accountType": "MARGIN_1",
-        "userAssets": list(assets),
-    } | more
-
-
-def picture(
-    payload: Row, prices: Mapping[Symbol, Decimal] = PRICES, levels: Levels = CLASSIC_LEVELS
-) -> CrossPicture:
-    checked = check_account(payload)
-    return CrossPicture(account=checked, prices=prices, levels=levels, mode=read_mode(checked), asked_at=NOW)
-
-
-def parse(
-    payload: Row, prices: Mapping[Symbol, Decimal] = PRICES, levels: Levels = CLASSIC_LEVELS
-) -> AccountSnapshot:
-    raw = picture(payload, prices, levels)
-    context = SnapshotContext(
-        account_id=AccountId("desk"),
-        broker="binance",
-        product="cross",
-        now=NOW,
-        mode=raw.mode,
-        markets=MARKETS,
-    )
-    return parse_cross(raw, context)
-
-
-LONG = (asset("BTC", "1"), asset("USDT", "0", "39990", "10"))
-"""A coin bought with 20,000 of one's own and 40,000 lent, of which 10 are interest."""
-
-SHORT = (asset("USDT", "80000"), asset("BTC", "0", "0.99990", "0.0001"))
 
 DOCUMENTED = {
     "created": True,
@@ -302,111 +208,6 @@ def test_without_a_price_of_btc_the_ratio_alone_is_left() -> None:
 def test_an_account_that_was_never_opened_is_no_empty_one() -> None:
     with pytest.raises(MalformedAnswer, match="not been opened"):
         check_account(account(created=False))
-
-
-# ---------------------------------------------------------------- positions
-
-
-def test_a_long_is_what_is_held_and_may_be_sold_as_far_as_the_debt_needs() -> None:
-    snapshot = parse(account(*LONG))
-    [position] = snapshot.positions
-    assert (position.symbol, position.side, position.quantity) == (BTCUSDT, Side.LONG, D(1))
-    assert (position.notional, position.settle) == (60_000, "USDT")
-    assert (position.initial_margin, position.maintenance_margin) == (20_000, 4_000)
-    rules = snapshot.markets[BTCUSDT]
-    # 40,000 / 60,000 and the fee, in whole lots
-    assert rules.max_market_quantity == rules.max_limit_quantity == D("0.66801")
-    assert rules.max_market_quantity * 60_000 * D("0.998") >= 40_000
-
-
-def test_a_short_is_what_is_owed_net_and_never_a_lot_more() -> None:
-    snapshot = parse(account(asset("USDT", "80000"), asset("BTC", "0.25", "1.000009")))
-    [position] = snapshot.positions
-    assert (position.symbol, position.side, position.quantity) == (BTCUSDT, Side.SHORT, D("0.75"))
-    assert snapshot.markets[BTCUSDT].max_market_quantity == D("0.75")
-
-
-def test_interest_is_bought_back_too() -> None:
-    [position] = parse(account(*SHORT)).positions
-    assert (position.side, position.quantity) == (Side.SHORT, D(1))
-
-
-def test_what_orders_have_locked_is_not_sold() -> None:
-    snapshot = parse(account(asset("BTC", "0.1", locked="0.9"), LONG[1]))
-    [position] = snapshot.positions
-    assert position.quantity == D(1)
-    assert snapshot.markets[BTCUSDT].max_market_quantity == D("0.1")
-
-
-def test_a_short_is_bought_back_with_what_is_free() -> None:
-    rows = (asset("USDT", "6000", locked="74000"), SHORT[1])
-    rules = parse(account(*rows)).markets[BTCUSDT]
-    assert rules.max_market_quantity == D("0.095")  # 6,000 less a cushion of 5 %, at 60,000
-
-
-def test_coins_that_share_a_debt_sell_no_more_than_it_needs_together() -> None:
-    snapshot = parse(account(asset("BTC", "1"), asset("ETH", "10"), asset("USDT", "0", "63000")))
-    found = {position.symbol: position for position in snapshot.positions}
-    assert set(found) == {BTCUSDT, ETHUSDT}
-    assert found[BTCUSDT].initial_margin == 21_000  # two thirds of 63,000, by worth
-    most = {symbol: rules.max_market_quantity for symbol, rules in snapshot.markets.items()}
-    assert most[BTCUSDT] == D(1)
-    assert most[ETHUSDT] * 3_000 * D("0.998") == pytest.approx(
-        D(63_000) - 60_000 * D("0.998"), rel=D("0.001")
-    )
-
-
-def test_a_coin_is_bought_back_with_dollars_before_coins_and_without_a_pair_it_stays_a_debt() -> None:
-    owed = asset("ETH", "0", "5")
-    with_both = parse(account(owed, asset("USDC", "16000"), asset("BTC", "1"))).positions
-    assert [(p.symbol, p.side, p.quantity) for p in with_both] == [(ETHUSDC, Side.SHORT, D(5))]
-    with_coins = parse(account(owed, asset("BTC", "1"))).positions
-    assert [(p.symbol, p.side, p.settle) for p in with_coins] == [(ETHBTC, Side.SHORT, "BTC")]
-    nothing = parse(account(asset("USDC", "0", "5000"), asset("BTC", "1")))
-    assert (nothing.positions, nothing.findings) == ((), ())
-    assert next(row.debt for row in nothing.collaterals if row.currency == "USDC") == 5_000
-
-
-def test_another_coin_is_sold_for_the_one_that_is_owed_where_that_is_the_pair() -> None:
-    snapshot = parse(account(asset("ETH", "40"), asset("BTC", "0", "1")))
-    [position] = snapshot.positions
-    assert (position.symbol, position.side, position.quantity) == (ETHBTC, Side.LONG, D(40))
-    assert snapshot.markets[ETHBTC].max_market_quantity == D("20.0401")
-
-
-def test_what_is_free_of_the_owed_asset_needs_no_trade() -> None:
-    snapshot = parse(account(asset("BTC", "1"), asset("USDT", "50000", "40000")))
-    assert snapshot.positions == ()
-    usdt = next(row for row in snapshot.collaterals if row.currency == "USDT")
-    assert (usdt.owed, usdt.repayable, usdt.unit) == (40_000, 40_000, "account")
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        (asset("BTC", "1"), asset("USDT", "0", "4.99")),  # less than an order
-        (asset("BTC", "0.000009"), asset("USDT", "0", "40000")),  # less than a lot
-        (asset("USDT", "80000"), asset("BTC", "0", "0.00008")),  # 4.8 USDT
-    ],
-)
-def test_a_trifle_is_a_debt_and_no_position(rows: tuple[Row, ...]) -> None:
-    assert parse(account(*rows)).positions == ()
-
-
-def test_a_position_without_a_price_is_a_finding_of_its_own() -> None:
-    snapshot = parse(account(*LONG, asset("ETH", "1")), {BTCUSDT: D(60_000)})
-    unknown = [finding for finding in snapshot.findings if finding.code is FindingCode.PRICE_UNKNOWN]
-    assert [finding.symbol for finding in unknown] == [ETHUSDT]
-    assert {position.symbol for position in snapshot.positions} == {BTCUSDT, ETHUSDT}
-
-
-def test_a_flatten_sells_what_the_debt_needs_and_leaves_the_rest() -> None:
-    snapshot = parse(account(*LONG))
-    judged = assess(snapshot, MarginPolicy(), NOW, None)
-    plan = plan_reduction(judged, snapshot, "account", MarginPolicy(), step=0, action=Action.FLATTEN)
-    assert isinstance(plan, ReductionPlan)
-    [order] = plan.orders
-    assert (order.position.quantity, order.quantity) == (D(1), D("0.66801"))
 
 
 # ---------------------------------------------------------------- markets and prices

@@ -17,7 +17,7 @@ from brokers.venues.binance.margin_isolated_snapshot import (
     parse_isolated,
     read_tiers,
 )
-from tests.brokers.venues.binance.test_margin_cross import BTCUSDT, ETHBTC, MARKETS
+from tests.brokers.venues.binance.margin_payloads import BTCUSDT, ETHBTC, MARKETS
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 D = Decimal
