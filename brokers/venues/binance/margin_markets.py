@@ -52,12 +52,13 @@ def _rules(row: Mapping[str, Any]) -> MarketRules:
 
 
 def wanted_pairs(assets: Collection[str], markets: Mapping[Symbol, MarketRules]) -> tuple[Symbol, ...]:
-    """Return the pairs whose prices a picture needs: between two of `assets`, and of each in USDT or BTC."""
+    """Return the pairs whose prices a picture needs: between two of `assets`, each in USDT or BTC, and BTC."""
     known = set(assets)
     if not known:
         return ()
     quotes, bases = known | {USDT, BTC}, known | {BTC}
-    return tuple(rules.symbol for rules in markets.values() if rules.base in bases and rules.quote in quotes)
+    found = (rules.symbol for rules in markets.values() if rules.base in bases and rules.quote in quotes)
+    return tuple(dict.fromkeys((BTC_USDT, *found)))
 
 
 def read_prices(payload: object) -> dict[Symbol, Decimal]:

@@ -34,6 +34,10 @@ CUSHION = Decimal("0.05")
 """Share of the cash that buying back leaves alone: prices move, and a limit lies above the mark."""
 
 
+LEAST_DEBT = Decimal(5)
+"""In USDT: what a debt must be worth to be told of; the least order of most pairs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Levels:
     """The margin levels of a unit: below `initial` nothing more is lent, at `liquidation` it is liquidated.
@@ -155,7 +159,7 @@ def match_all(desk: Desk, amounts: Mapping[str, Amounts]) -> None:
 
     A dollar debt is repaid by selling any coin that trades in it: all of them are its longs, and share it by
     worth. Another debt is bought back with one currency, dollars before coins: a short. What trades in
-    nothing that is held stays a debt.
+    nothing that is held stays a debt, and a finding names the pair that it would take.
     """
     held = [one for one in amounts.values() if one.net > ZERO]
     for debt in [one for one in amounts.values() if one.net < ZERO]:
@@ -198,12 +202,34 @@ def _add_best(desk: Desk, debt: Amounts, longs: Sequence[Way], held: Sequence[Am
 
     ways = [*shorts, *longs]
     if not ways:
+        _tell_unmatched(desk, debt, held)
         return
     rules, other = max(ways, key=rank)
     if rules.base == debt.asset:
         desk.short(rules, debt, other.free)
     else:
         add_longs(desk, [(rules, other)], -debt.net)
+
+
+def _tell_unmatched(desk: Desk, debt: Amounts, held: Sequence[Amounts]) -> None:
+    """Find a debt worth an order that nothing can be traded for; of dollars a coin would be sold first."""
+    price = in_usdt(debt.asset, desk.prices)
+    if not held or (price is not None and -debt.net * price < LEAST_DEBT):
+        return
+    owes_dollars = debt.asset in DOLLARS
+
+    def rank(one: Amounts) -> tuple[bool, Decimal]:
+        return (
+            (one.asset in DOLLARS) is not owes_dollars,
+            one.net * (in_usdt(one.asset, desk.prices) or ZERO),
+        )
+
+    other = max(held, key=rank).asset
+    symbol = Symbol(other + debt.asset if owes_dollars else debt.asset + other)
+    detail = f"{-debt.net} {debt.asset} are owed, and nothing that is held is known to trade in it"
+    desk.findings.append(
+        Finding(code=FindingCode.SYMBOL_UNKNOWN, detail=detail, unit=desk.unit, symbol=symbol)
+    )
 
 
 def _is_trifle(rules: MarketRules, worth: Decimal) -> bool:

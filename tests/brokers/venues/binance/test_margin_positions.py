@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.models import FindingCode, Side
+from brokers.models import FindingCode, Side, Symbol
 from daemon.risk.assessment import assess
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reduction import ReductionPlan, plan_reduction
@@ -81,7 +81,9 @@ def test_a_coin_is_bought_back_with_dollars_before_coins_and_without_a_pair_it_s
     with_coins = parse(account(owed, asset("BTC", "1"))).positions
     assert [(p.symbol, p.side, p.settle) for p in with_coins] == [(ETHBTC, Side.SHORT, "BTC")]
     nothing = parse(account(asset("USDC", "0", "5000"), asset("BTC", "1")))
-    assert (nothing.positions, nothing.findings) == ((), ())
+    assert nothing.positions == ()
+    [finding] = nothing.findings  # by the pair that it would take; it blocks no other position
+    assert (finding.code, finding.symbol) == (FindingCode.SYMBOL_UNKNOWN, Symbol("BTCUSDC"))
     assert next(row.debt for row in nothing.collaterals if row.currency == "USDC") == 5_000
 
 
