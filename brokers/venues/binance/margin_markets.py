@@ -52,7 +52,7 @@ def _rules(row: Mapping[str, Any]) -> MarketRules:
 
 
 def wanted_pairs(assets: Collection[str], markets: Mapping[Symbol, MarketRules]) -> tuple[Symbol, ...]:
-    """Return the pairs whose prices a picture needs: between two of `assets`, each in USDT or BTC, and BTC."""
+    """Return the pairs whose prices a picture needs: of `assets` in one another, in USDT and BTC, and BTC."""
     known = set(assets)
     if not known:
         return ()
