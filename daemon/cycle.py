@@ -18,6 +18,7 @@ from daemon.clock import Clock
 from daemon.diary import log_transitions
 from daemon.execution import Execution
 from daemon.flatten import latched_units
+from daemon.foresight import Foresight
 from daemon.ladder import Climb, Footing, Ladder
 from daemon.logs import logger
 from daemon.mandate import Mandate
@@ -98,6 +99,7 @@ class Cycle:
         if self._alarm.episode is not None:
             sent = journal.intents.of_episode(self._account, self._alarm.episode.number)
             self._ladder.catch_up.recall(sent, now=clock.now(), uptime=clock.uptime())
+        self._foresight = Foresight(guarded.policy)
         self._previous: Assessment | None = None
         self._transitions: list[Transition] = []
         self._is_stopping = False
@@ -193,6 +195,7 @@ class Cycle:
             self._policy,
             self._broker.venue_now(),
             flattening=latched_units(self._journal, self._account),
+            outlooks=self._foresight.follow(sight.observation),
         )
         self._transitions.extend(transitions)
         self._notebook.note(transitions)
@@ -352,6 +355,8 @@ class Cycle:
             duration_s=duration_s,
             next_s=self._next_s(climb, duration_s),
             cash=seen.is_cash if seen else False,
+            outlook=self._foresight.nearest() if seen else None,
+            shock=seen.shock if seen else None,
         )
 
     def _is_acute(self) -> bool:

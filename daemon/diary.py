@@ -15,6 +15,7 @@ BAD_NEWS = {
     TransitionKind.PROTECTION_LOST,
     TransitionKind.EPISODE_BEGAN,
     TransitionKind.LEVERAGE_OVER_CAP,
+    TransitionKind.CALL_AHEAD,
 }
 
 
@@ -49,6 +50,8 @@ def log_outcome(outcome: CycleOutcome) -> None:
         episode=outcome.episode,
         orders=outcome.orders_sent,
         positions=outcome.positions,
+        ahead=None if outcome.outlook is None else str(outcome.outlook),
+        shock=None if outcome.shock is None else str(outcome.shock),
         duration_ms=round(outcome.duration_s * 1000),
     )
 

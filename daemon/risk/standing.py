@@ -40,7 +40,8 @@ class UnitAlarm:
     of good samples that reached that level began, `good_at` is when the last good sample was read, all by
     the venue's clock. `confirmed` is the highest level that two samples of a run have reached, SAFE for none.
     `in_episode`: it is being de-levered down to its target. `resumed_at` is when it was seen again after a
-    gap in the middle of an episode or a flatten: it awaits confirmation.
+    gap in the middle of an episode or a flatten: it awaits confirmation. `call_ahead` is the level that was
+    announced because it may soon be reached, SAFE for none.
     """
 
     key: str
@@ -54,6 +55,7 @@ class UnitAlarm:
     in_episode: bool = False
     over_leverage: bool = False
     resumed_at: datetime | None = None
+    call_ahead: Level = Level.SAFE
 
     def run_since(self, level: Level) -> datetime | None:
         """Return when the present run of good samples at or above `level` began; `None`: there is none."""
@@ -164,6 +166,8 @@ class TransitionKind(StrEnum):
     EPISODE_ENDED = "episode_ended"
     LEVERAGE_OVER_CAP = "leverage_over_cap"
     LEVERAGE_WITHIN_CAP = "leverage_within_cap"
+    CALL_AHEAD = "call_ahead"
+    CALL_AVERTED = "call_averted"  # what was announced is no longer near, and did not happen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +207,7 @@ def _unit_to_json(unit: UnitAlarm) -> dict[str, object]:
         "in_episode": unit.in_episode,
         "over_leverage": unit.over_leverage,
         "resumed_at": _time_to_json(unit.resumed_at),
+        "call_ahead": unit.call_ahead.label,
     }
 
 
@@ -219,6 +224,7 @@ def _unit_from_json(values: Mapping[str, Any]) -> UnitAlarm:
         in_episode=bool(values["in_episode"]),
         over_leverage=bool(values["over_leverage"]),
         resumed_at=_time_from_json(values.get("resumed_at")),
+        call_ahead=Level[values.get("call_ahead", Level.SAFE.label).upper()],
     )
 
 
