@@ -25,6 +25,7 @@ from brokers.models import (
 )
 from brokers.numbers import ONE, ZERO
 from brokers.venues.binance.positions import ACCOUNT_UNIT, Holding, Rows, Surroundings, read_holdings, torn
+from brokers.venues.binance.repaying import repayable
 from brokers.venues.binance.units import MAINTENANCE_TOLERANCE
 
 LIQUIDATES_AT = Decimal("1.05")
@@ -227,6 +228,7 @@ def _collaterals(balances: Rows, findings: list[Finding]) -> tuple[Collateral, .
                 equity=sum(known, ZERO) if len(known) == len(parts) else None,
                 debt=debt,
                 interest=interest,
+                repayable=repayable(borrowed, interest, fields.optional("crossMarginFree")),
             )
         )
     return tuple(found)

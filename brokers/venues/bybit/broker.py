@@ -11,7 +11,7 @@ from typing import ClassVar
 from brokers.answers import ForeignAnswer
 from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import BrokerError, ClockRefused, MalformedAnswer, RequestRefused
-from brokers.hooks import Ack, CancelBatch, Read, SnapshotContext
+from brokers.hooks import Ack, CancelBatch, Read, Receipt, SnapshotContext
 from brokers.models import (
     AccountMode,
     AccountSnapshot,
@@ -21,11 +21,12 @@ from brokers.models import (
     MarketRules,
     Symbol,
 )
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, TransferReport
+from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, Repayment, TransferReport
 from brokers.outcomes import BYBIT
 from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
+from brokers.venues.bybit import repaying
 from brokers.venues.bybit.borrowing import read_borrow_rates
 from brokers.venues.bybit.contract_wallet import CONTRACT, ContractWallet, read_contract_wallet
 from brokers.venues.bybit.contracts import STABLECOINS, Category, category_of
@@ -43,7 +44,7 @@ from brokers.venues.bybit.orders import (
     reduce_params,
 )
 from brokers.venues.bybit.positions import SweptRow
-from brokers.venues.bybit.profile import PROFILE
+from brokers.venues.bybit.profile import POINTS, PROFILE
 from brokers.venues.bybit.snapshot import UnifiedAnswers, account_mode, read_snapshot
 from brokers.venues.bybit.sweeps import ALL, ALWAYS, INVERSE, OPTION, Sweep, holds_options, required_sweeps
 from brokers.venues.bybit.transfers import (
@@ -100,6 +101,8 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
         reduce_only=True,
         transfer_in=True,
         key_permissions=True,
+        points=POINTS,
+        repay=True,
     )
     sweep_every: ClassVar[int] = 15
 
@@ -255,6 +258,15 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
     def parse_transfer(self, payload: Json) -> str | None:
         """Read the transfer id."""
         return read_transfer_id(payload)
+
+    def repay_request(self, repayment: Repayment) -> Request:
+        """Build the repayment that sells nothing."""
+        return Request(call=repaying.CALL, params=repaying.repay_params(repayment))
+
+    def parse_receipt(self, repayment: Repayment, payload: Json) -> Receipt:
+        """Read whether it was taken."""
+        del repayment
+        return repaying.read_receipt(payload)
 
     # ------------------------------------------------------------------ pieces
 

@@ -29,6 +29,7 @@ from brokers.venues.bybit.positions import (
     isolated_key,
     read_positions,
 )
+from brokers.venues.bybit.repaying import repayable
 from brokers.venues.bybit.wallet import ACCOUNT, UTA_1, AccountInfo, Coin, Wallet
 
 RATE_ROUNDING = Decimal("0.001")
@@ -94,7 +95,7 @@ def read_snapshot(answers: UnifiedAnswers, context: SnapshotContext) -> AccountS
         mode=account_mode(info),
         units=units,
         positions=positions,
-        collaterals=tuple(_collateral(coin) for coin in coins),
+        collaterals=tuple(_collateral(coin, info.margin_mode) for coin in coins),
         findings=_about_units(findings, units),
         markets={symbol: one for symbol, one in rules.items() if one is not None},
         tiers={symbol: context.tiers[symbol] for symbol in symbols if symbol in context.tiers},
@@ -262,7 +263,7 @@ def _check_complete(wallet: Wallet, held: tuple[HeldPosition, ...], findings: li
             findings.append(Finding(code=FindingCode.INCOMPLETE, detail=detail))
 
 
-def _collateral(coin: Coin) -> Collateral:
+def _collateral(coin: Coin, mode: MarginMode | None) -> Collateral:
     return Collateral(
         currency=coin.currency,
         wallet_balance=coin.wallet_balance,
@@ -270,4 +271,5 @@ def _collateral(coin: Coin) -> Collateral:
         value=coin.usd_value,
         debt=coin.borrowed,
         interest=coin.interest,
+        repayable=repayable(coin, mode),
     )

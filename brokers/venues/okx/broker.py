@@ -9,7 +9,7 @@ from typing import ClassVar
 from brokers.answers import Reply
 from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import MalformedAnswer, RequestRefused
-from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
+from brokers.hooks import Ack, CancelBatch, Read, Receipt, RowResult, SnapshotContext
 from brokers.models import (
     AccountMode,
     AccountSnapshot,
@@ -20,12 +20,12 @@ from brokers.models import (
     Symbol,
 )
 from brokers.numbers import plain
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, TransferReport
+from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, Repayment, TransferReport
 from brokers.outcomes import OKX
 from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
-from brokers.venues.okx import cancelling, wallet
+from brokers.venues.okx import cancelling, repaying, wallet
 from brokers.venues.okx.account import account_mode, key_permissions, read_config
 from brokers.venues.okx.borrowing import read_borrow_rates
 from brokers.venues.okx.envelope import SUCCESS, row_of, rows_of
@@ -40,7 +40,7 @@ from brokers.venues.okx.orders import (
     trade_mode,
 )
 from brokers.venues.okx.pages import PAGE, read_algo_rows, read_or_none, read_pages
-from brokers.venues.okx.profile import OKX_UNIFIED, ORDER_TIME_TO_LIVE
+from brokers.venues.okx.profile import OKX_UNIFIED, ORDER_TIME_TO_LIVE, POINTS
 from brokers.venues.okx.snapshot import RawSnapshot, read_snapshot
 
 ORDER_UNKNOWN = "51603"
@@ -63,6 +63,9 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
         reduce_only=True,
         transfer_in=True,
         key_permissions=True,
+        points=POINTS,
+        deadline="`expTime`",
+        repay=True,
     )
 
     def __init__(self, spec: BrokerSpec) -> None:
@@ -201,6 +204,14 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
             )
             for mode, leg, currency in wanted
         ]
+
+    def repay_request(self, repayment: Repayment) -> Request:
+        """Build the repayment of spot mode; elsewhere no collateral says that anything can be given back."""
+        return repaying.repay_request(repayment)
+
+    def parse_receipt(self, repayment: Repayment, payload: Json) -> Receipt:
+        """Read what was taken."""
+        return repaying.read_receipt(repayment, payload)
 
     # ------------------------------------------------------------------ funding wallet
 

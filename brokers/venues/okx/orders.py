@@ -8,6 +8,7 @@ from typing import Any
 from brokers.errors import MalformedAnswer, NotSupported
 from brokers.models import MarginMode, OrderSide, Position, Symbol
 from brokers.numbers import decimal_from, decimal_or_none, floor_to_step, plain
+from brokers.order_rows import side_of, state_of, text_of
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.venues.okx.markets import is_pair
 from brokers.venues.okx.positions import USD
@@ -46,15 +47,15 @@ def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
     """
     size, filled = decimal_or_none(row.get("sz")), decimal_or_none(row.get("accFillSz"))
     return OpenOrder(
-        order_id=_text(row, "ordId"),
+        order_id=text_of(row, "ordId"),
         client_order_id=str(row.get("clOrdId") or "") or None,
-        symbol=Symbol(_text(row, "instId")),
-        side=_side(row),
+        symbol=Symbol(text_of(row, "instId")),
+        side=side_of(row, SIDES),
         quantity=None if size is None or filled is None else size - filled,
         price=decimal_or_none(row.get("px")),
         reduce_only=_can_only_reduce(row),
         book=OrderBook.ACTIVE,
-        kind=_text(row, "ordType"),
+        kind=text_of(row, "ordType"),
     )
 
 
@@ -75,15 +76,15 @@ def read_algo_order(row: Mapping[str, Any]) -> OpenOrder:
     if not (reduces or spot) and row.get("posSide") not in LEGS and _flag_word(row) not in FLAGS:
         raise MalformedAnswer("an algo order without reduceOnly")
     return OpenOrder(
-        order_id=_text(row, "algoId"),
+        order_id=text_of(row, "algoId"),
         client_order_id=str(row.get("algoClOrdId") or "") or None,
-        symbol=Symbol(_text(row, "instId")),
-        side=_side(row),
+        symbol=Symbol(text_of(row, "instId")),
+        side=side_of(row, SIDES),
         quantity=decimal_or_none(row.get("sz")),
         price=decimal_or_none(row.get("triggerPx") or row.get("slTriggerPx") or row.get("tpTriggerPx")),
         reduce_only=reduces,
         book=OrderBook.TRIGGER,
-        kind=_text(row, "ordType"),
+        kind=text_of(row, "ordType"),
     )
 
 
@@ -98,16 +99,14 @@ def read_report(row: Mapping[str, Any], client_order_id: ClientOrderId, symbol: 
     """
     if row.get("clOrdId") != client_order_id or row.get("instId") != symbol:
         raise MalformedAnswer("trade/order: the row of another order")
-    state = STATES.get(str(row.get("state") or ""))
-    if state is None:
-        raise MalformedAnswer(f"trade/order: unknown state {row.get('state')!r}")
+    state = state_of(row.get("state"), STATES, "trade/order")
     fee = decimal_or_none(row.get("fee"))
     return OrderReport(
         client_order_id=client_order_id,
         symbol=symbol,
         verdict=Verdict.ACCEPTED,
         state=state,
-        order_id=_text(row, "ordId"),
+        order_id=text_of(row, "ordId"),
         filled=decimal_from(row.get("accFillSz")),
         average_price=decimal_or_none(row.get("avgPx")),
         fee=None if fee is None else -fee,
@@ -169,23 +168,9 @@ def trade_mode(position: Position) -> str:
     return "isolated" if position.margin_mode is MarginMode.ISOLATED else "cross"
 
 
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value:
-        raise MalformedAnswer(f"an order without {name}")
-    return value
-
-
-def _side(row: Mapping[str, Any]) -> OrderSide:
-    side = SIDES.get(str(row.get("side")))
-    if side is None:
-        raise MalformedAnswer(f"an order with side {row.get('side')!r}")
-    return side
-
-
 def _can_only_reduce(row: Mapping[str, Any]) -> bool:
     """Tell whether an order can only reduce. OKX writes the flag as text, and as a boolean in requests."""
-    return _flag_word(row) == "true" or (row.get("posSide"), _side(row)) in CLOSING_LEGS
+    return _flag_word(row) == "true" or (row.get("posSide"), side_of(row, SIDES)) in CLOSING_LEGS
 
 
 def _flag_word(row: Mapping[str, Any]) -> str:

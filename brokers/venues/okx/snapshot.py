@@ -16,6 +16,7 @@ from brokers.venues.okx.account import AccountLevel, level_of
 from brokers.venues.okx.envelope import row_of, rows_of
 from brokers.venues.okx.markets import is_pair
 from brokers.venues.okx.positions import ACCOUNT_UNIT, USD, Surroundings, read_positions
+from brokers.venues.okx.repaying import repayable
 from brokers.venues.okx.units import account_unit, cash_unit, currency_units, isolated_unit, owes_nothing
 
 CONVERTING = "5"
@@ -76,14 +77,14 @@ def read_snapshot(raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot
         mode=context.mode,
         units=tuple(units),
         positions=tuple(holding.position for holding in book.holdings),
-        collaterals=tuple(_collateral(Fields(row, findings)) for row in details),
+        collaterals=tuple(_collateral(Fields(row, findings), level) for row in details),
         findings=tuple(dict.fromkeys(findings)),
         markets=context.markets,
         tiers=context.tiers,
     )
 
 
-def _collateral(fields: Fields) -> Collateral:
+def _collateral(fields: Fields, level: AccountLevel | None) -> Collateral:
     """Read one currency. OKX documents liabilities as positive and also sends them negative."""
     name = fields.text("ccy") or ""
     if not name:
@@ -101,4 +102,5 @@ def _collateral(fields: Fields) -> Collateral:
         value=fields.optional("eqUsd"),
         debt=None if owed is None else abs(owed),
         interest=None if interest is None else abs(interest),
+        repayable=repayable(fields, owed, level),
     )

@@ -56,6 +56,8 @@ class Case:
     margin_mode: MarginMode = MarginMode.CROSS
     wallets: Mapping[str, str] = field(default_factory=dict)
     """Currency -> balance; by default 20,000 dollars' worth of all that its positions settle in."""
+    borrowed: str = "0"
+    """How much of the venue's currency it owes; what was lent lies in its wallet."""
     inverse: bool = False
     """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
     stable: str = "USDT"
@@ -72,6 +74,7 @@ class Case:
     early: Decimal = Decimal(1)
     """The venue's own ratio over that of its last moment: it may liquidate before it must."""
     clock_error_ms: float = 500
+    withdraws: bool = False
     orders_reserve: bool = True  # what orders need is counted at all
     orders_hold: bool = False  # what orders need is taken off the equity, not counted as used
 
@@ -111,6 +114,10 @@ class Case:
         name = self.listed(pair)
         return next(one for one in self.venue.instruments if one.name == name)
 
+    def _opening(self, name: str, own: Decimal) -> OpeningWallet:
+        owed = Decimal(self.borrowed if name == self.venue.currency else 0)
+        return OpeningWallet(balance=own + owed, borrowed=owed)
+
     def account(self) -> AccountSpec:
         """Return the account as the engine has it."""
         currency = self.venue.currency
@@ -125,7 +132,7 @@ class Case:
             api_key=KEY,
             secret=self.secret,
             password=PASSWORD,
-            wallets={name: OpeningWallet(balance=Decimal(amount)) for name, amount in wallets.items()},
+            wallets={name: self._opening(name, Decimal(amount)) for name, amount in wallets.items()},
             funding={currency: Decimal(5_000)},
             margin_pool=self.pool,
             position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
@@ -134,7 +141,7 @@ class Case:
                 held.symbol: held.margin_mode for held in positions if held.margin_mode is not None
             },
             positions=positions,
-            permissions=Permissions(can_withdraw=False),
+            permissions=Permissions(can_withdraw=self.withdraws),
         )
 
 

@@ -157,6 +157,13 @@ async def test_the_venues_clock_is_measured(station: Station) -> None:
     assert abs(station.broker.venue_now().timestamp() * 1000 - station.engine.now_ms) < error_ms
 
 
+async def test_units_are_judged_by_the_measures_their_product_is_said_to_have(station: Station) -> None:
+    snapshot = await station.snapshot()
+    judged = {measure for unit in snapshot.units for measure in unit.measures}
+    assert judged or all(unit.kind is UnitKind.CASH for unit in snapshot.units)
+    assert judged <= station.broker.capabilities.measures
+
+
 async def test_a_protective_snapshot_is_the_same_picture(station: Station) -> None:
     plain = await station.snapshot()
     protective = await station.broker.fetch_snapshot(protective=True)

@@ -11,6 +11,7 @@ from brokers.sandbox.wire.bybit.deform import deform
 from brokers.sandbox.wire.bybit.funding import FundingDesk
 from brokers.sandbox.wire.bybit.limits import EndpointLimits
 from brokers.sandbox.wire.bybit.listing import Listing
+from brokers.sandbox.wire.bybit.loans import LoanDesk
 from brokers.sandbox.wire.bybit.market import MarketDesk
 from brokers.sandbox.wire.bybit.orders import OrderDesk
 from brokers.sandbox.wire.bybit.parameters import Parameters
@@ -52,6 +53,7 @@ class BybitWire(Wire):
         self._account = AccountDesk(self, listing, frozenset(portfolio))
         self._orders = OrderDesk(self, listing)
         self._funding = FundingDesk(self)
+        self._loans = LoanDesk(self)
         self._limits = limits or EndpointLimits(boot_seconds)
 
     def routes(self) -> Sequence[Route]:
@@ -68,6 +70,7 @@ class BybitWire(Wire):
             self._read("account/info", account.info),
             self._read("account/wallet-balance", account.wallet),
             self._read("account/collateral-info", account.collateral),
+            self._read("spot-margin-trade/repayment-available-amount", self._loans.available),
             self._read("position/list", account.positions),
             self._read("order/realtime", orders.realtime),
             self._read("order/history", orders.history),
@@ -80,6 +83,7 @@ class BybitWire(Wire):
             self._write("order/cancel-batch", orders.cancel_batch),
             self._write("position/set-leverage", orders.set_leverage),
             self._write("asset/transfer/inter-transfer", funding.transfer),
+            self._write("account/no-convert-repay", self._loans.repay),
         )
 
     def authenticate(self, request: WireRequest) -> str:

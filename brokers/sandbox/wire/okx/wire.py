@@ -10,6 +10,7 @@ from brokers.sandbox.wire.okx.envelope import RowRefusal, failure, rows_answer
 from brokers.sandbox.wire.okx.funding import Funding
 from brokers.sandbox.wire.okx.gate import Gate
 from brokers.sandbox.wire.okx.listing import Listing
+from brokers.sandbox.wire.okx.loans import Loans
 from brokers.sandbox.wire.okx.market import Market
 from brokers.sandbox.wire.okx.order_rows import OrderDesk
 from brokers.sandbox.wire.okx.statement import Statement
@@ -39,6 +40,7 @@ class OkxWire(Wire):
         self._statement = Statement(self, listing, names, frozenset(spot))
         self._trade = Trade(self, listing, OrderDesk(self, listing, names))
         self._funding = Funding(engine)
+        self._loans = Loans(engine, self._statement)
 
     def routes(self) -> Sequence[Route]:
         """List every endpoint."""
@@ -73,6 +75,7 @@ class OkxWire(Wire):
             "trade/cancel-algos": self._trade.cancel_algos,
             "trade/close-position": self._trade.close_position,
             "asset/transfer": self._funding.transfer,
+            "account/spot-manual-borrow-repay": self._loans.repay,
         }
         return [
             *(Route(method="GET", path=_path(name), handler=h, signed=False) for name, h in public.items()),

@@ -19,7 +19,7 @@ ROUNDING = Decimal("0.01")  # of the wallet's currency, beside a millionth of th
 MILLIONTH = Decimal("1e-6")
 
 TORN = Decimal("0.9")
-"""A requirement below this share of what the positions need by the schedule is not of their moment."""
+"""A requirement below this share of the least its positions need by the schedule is not of their moment."""
 
 
 def flex_unit(
@@ -192,7 +192,7 @@ def _note_zeroed(
 def _note_torn(fields: Fields, maintenance: Decimal | None, holdings: Sequence[Holding], wallet: str) -> None:
     """Find a picture torn between its answers: a requirement without positions, or the reverse."""
     own = [holding for holding in holdings if holding.wallet == wallet]
-    needed = sum((h.position.maintenance_margin or ZERO for h in own if h.is_cross), ZERO)
+    needed = sum((holding.least for holding in own if holding.is_cross), ZERO)
     if maintenance and not own:
         fields.find(
             FindingCode.INCONSISTENT, f"maintenance margin is {maintenance}, and no position is listed"
