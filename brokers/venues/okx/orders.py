@@ -71,7 +71,7 @@ def read_algo_order(row: Mapping[str, Any]) -> OpenOrder:
         NumberError: a figure is damaged.
     """
     spot = row.get("instType") == "SPOT"
-    sells_own = spot and row.get("tdMode") == "cash" and _side(row) is OrderSide.SELL
+    sells_own = spot and row.get("tdMode") == "cash" and side_of(row, SIDES) is OrderSide.SELL
     reduces = _can_only_reduce(row) or bool(row.get("closeFraction")) or sells_own
     if not (reduces or spot) and row.get("posSide") not in LEGS and _flag_word(row) not in FLAGS:
         raise MalformedAnswer("an algo order without reduceOnly")
