@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from typing import ClassVar
 
 from brokers.answers import Reply
 from brokers.ccxt_broker import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.errors import BrokerError, NotSupported
 from brokers.fields import mapping_from, rows_from
+from brokers.hooks import Receipt
 from brokers.models import AccountMode, AccountSnapshot, ContractKind, MarginTier, MarketRules, Symbol
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
+from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, Repayment
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
-from brokers.venues.binance import books, markets, wallet
+from brokers.venues.binance import books, markets, repaying, wallet
 from brokers.venues.binance.account import BinanceBroker, Told, aside
 from brokers.venues.binance.books import Book
 from brokers.venues.binance.freshness import Freshness
@@ -30,7 +33,7 @@ from brokers.venues.binance.portfolio_snapshot import (
     parse_portfolio,
     read_contracts,
 )
-from brokers.venues.binance.profile import PORTFOLIO
+from brokers.venues.binance.profile import PORTFOLIO, PORTFOLIO_POINTS
 from brokers.venues.binance.refusals import is_absent
 from brokers.venues.binance.resting import looked_up, resting
 
@@ -51,6 +54,7 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
     """
 
     profile = PORTFOLIO
+    capabilities: ClassVar = replace(BinanceBroker.capabilities, points=PORTFOLIO_POINTS, repay=True)
     trades = "enablePortfolioMarginTrading"
     transfer_kind = wallet.SPOT_TO_PORTFOLIO
     funding_call = "sapiV3PostAssetGetUserAsset"
@@ -164,6 +168,15 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
     def leverage_requests(self, symbol: Symbol, leverage: Decimal) -> Sequence[Request]:
         """Set a whole number, the one below: the venue takes no fractions."""
         return (leverage_request(symbol, max(1, int(leverage)), book_of(symbol)),)
+
+    def repay_request(self, repayment: Repayment) -> Request:
+        """Build the repayment of a margin loan out of its own asset."""
+        return repaying.portfolio_request(repayment)
+
+    def parse_receipt(self, repayment: Repayment, payload: Json) -> Receipt:
+        """Read the venue's word that it took it."""
+        del repayment
+        return repaying.read_receipt(payload)
 
 
 def book_of(symbol: Symbol) -> Book:

@@ -49,6 +49,7 @@ class SpotBroker(CoinbaseBroker[RawSpot]):
         key_permissions=True,
         limit_orders=False,
         set_leverage=False,
+        measures=frozenset(),
     )
 
     async def load_markets(self, read: Read) -> Mapping[Symbol, MarketRules]:

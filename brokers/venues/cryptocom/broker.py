@@ -48,6 +48,7 @@ from brokers.venues.cryptocom.profile import (
     CRYPTOCOM_EXCHANGE,
     OPEN_ADVANCED,
     ORDER_TIME_TO_LIVE,
+    POINTS,
 )
 from brokers.venues.cryptocom.snapshot import RawSnapshot, newest_price_time, read_prices, read_snapshot
 from brokers.witness import ClockWitness
@@ -91,6 +92,9 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
         reduce_only=True,
         transfer_in=False,
         key_permissions=False,
+        points=POINTS,
+        position_bound=True,
+        lookup_by_id=False,
     )
 
     def __init__(self, spec: BrokerSpec) -> None:

@@ -1,14 +1,17 @@
 """Orders at OKX: raw rows -> our models, and what is sent to reduce a position."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from brokers.errors import MalformedAnswer
+from brokers.errors import MalformedAnswer, NotSupported
 from brokers.models import MarginMode, OrderSide, Position, Symbol
-from brokers.numbers import decimal_from, decimal_or_none, plain
+from brokers.numbers import decimal_from, decimal_or_none, floor_to_step, plain
 from brokers.order_rows import side_of, state_of, text_of
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
+from brokers.venues.okx.markets import is_pair
+from brokers.venues.okx.positions import USD
 
 ALGO_TYPES = ("conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap")
 """The algo books; each is listed by a call of its own."""
@@ -27,6 +30,9 @@ STATES: Mapping[str, OrderState] = MappingProxyType(
 
 CLOSING_LEGS = frozenset({("long", OrderSide.SELL), ("short", OrderSide.BUY)})
 """In long/short mode an order against its leg can only reduce; OKX knows no reduce-only flag there."""
+
+OVER_MARK = Decimal("1.01")
+"""The most, in mark prices, that is paid at market to buy back what a short in a pair owes."""
 
 LEGS = frozenset({"long", "short"})
 FLAGS = frozenset({"true", "false"})
@@ -104,30 +110,54 @@ def read_report(row: Mapping[str, Any], client_order_id: ClientOrderId, symbol: 
     )
 
 
-def order_params(order: ReduceOrder) -> dict[str, object]:
+def order_params(order: ReduceOrder, price_step: Decimal | None = None) -> dict[str, object]:
     """Return the body of `trade/order`.
 
-    The trade mode and the leg come from the position row, never from a setting: a wrong one would open a
-    second position. `reduceOnly` exists in net mode only; in long/short mode a closing order only reduces.
+    The trade mode, the leg and a pair's margin currency come from the position row, never from a setting: a
+    wrong one would open a second position. `reduceOnly` exists in net mode only; in long/short mode a closing
+    order only reduces. A market order that buys a pair counts in quote currency and could buy more than is
+    owed: in its place goes an immediate limit somewhat above the mark price, on the grid of `price_step`.
 
     Source: OKX docs, trade/order; OKX help, "OKX to upgrade the position-closing feature" (June 2023).
     """
     position = order.position
+    price = order.limit_price
+    if price is None and is_pair(order.symbol) and order.side is OrderSide.BUY:
+        price = _price_to_buy(position, price_step)
     body: dict[str, object] = {
         "instId": str(order.symbol),
         "tdMode": trade_mode(position),
         "side": order.side.value,
-        "ordType": "market" if order.limit_price is None else "ioc",
+        "ordType": "market" if price is None else "ioc",
         "sz": plain(order.quantity),
         "clOrdId": str(order.client_order_id),
     }
-    if order.limit_price is not None:
-        body["px"] = plain(order.limit_price)
+    if price is not None:
+        body["px"] = plain(price)
+    if currency := margin_currency(position):
+        body["ccy"] = currency
     if position.hedged:
         body["posSide"] = position.side.value
     else:
         body["reduceOnly"] = True
     return body
+
+
+def margin_currency(position: Position) -> str | None:
+    """Return OKX's `ccy` of a position in a pair, which has one for each currency that margins it."""
+    return position.settle if is_pair(position.symbol) and position.settle != USD else None
+
+
+def _price_to_buy(position: Position, step: Decimal | None) -> Decimal:
+    """Return the most to pay for what a short owes.
+
+    Raises:
+        NotSupported: the position has no mark price.
+    """
+    if position.mark_price is None:
+        raise NotSupported(f"okx: {position.symbol} cannot be bought back without a mark price")
+    price = position.mark_price * OVER_MARK
+    return price.quantize(position.mark_price) if step is None else floor_to_step(price, step)
 
 
 def trade_mode(position: Position) -> str:

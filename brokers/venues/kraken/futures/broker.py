@@ -35,6 +35,7 @@ from brokers.venues.kraken.futures.profile import (
     KRAKEN_FUTURES,
     ORDER_TIME_TO_LIVE,
     ORDERS_STATUS,
+    POINTS,
 )
 from brokers.venues.kraken.futures.snapshot import RawSnapshot, account_mode, newest_time, read_snapshot
 from brokers.witness import ClockWitness
@@ -60,6 +61,8 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         transfer_in=False,
         key_permissions=True,
         set_leverage=False,
+        points=POINTS,
+        deadline="`processBefore`",
     )
 
     def __init__(self, spec: BrokerSpec) -> None:

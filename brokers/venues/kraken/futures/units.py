@@ -38,8 +38,9 @@ def flex_unit(
     if None not in (equity, initial, available):
         _check_available(fields, equity or ZERO, initial or ZERO, available or ZERO)
     wallet, pnl = fields.optional("balanceValue"), fields.optional("totalUnrealized")
-    if equity == 0 and (wallet or ZERO) + (pnl or ZERO) > ROUNDING:
-        fields.find(FindingCode.INCONSISTENT, f"marginEquity is 0 with a balance of {wallet}, PnL {pnl}")
+    if equity == 0:
+        detail = f"marginEquity is 0 with a balance of {wallet}, PnL {pnl}"
+        _note_zeroed(fields, wallet, pnl, detail, at_risk=at_risk, most=ROUNDING)
     _note_torn(fields, maintenance, holdings, FLEX)
     mixed = any(holding.wallet == FLEX and not holding.is_cross for holding in holdings)
     unit = RiskUnit(
@@ -80,8 +81,9 @@ def coin_unit(
     margined = bool(own) or bool(used)
     balances = {common_name(coin): value for coin, value in _part(account, "balances").items()}
     wallet, pnl = Fields(balances, findings, unit=name).optional(currency), auxiliary.optional("pnl")
-    if equity == 0 and (wallet or ZERO) + (pnl or ZERO) > 0:
-        fields.find(FindingCode.INCONSISTENT, f"pv is 0 with a balance of {wallet} and a PnL of {pnl}")
+    if equity == 0:
+        detail = f"pv is 0 with a balance of {wallet} and a PnL of {pnl}"
+        _note_zeroed(fields, wallet, pnl, detail, at_risk=bool(own), most=ZERO)
     unit = RiskUnit(
         key=name,
         kind=UnitKind.CURRENCY,
@@ -174,6 +176,17 @@ def _check_available(fields: Fields, equity: Decimal, initial: Decimal, availabl
         f"availableMargin {available} is not marginEquity {equity} less initialMarginWithOrders {initial}"
     )
     fields.find(FindingCode.INCONSISTENT, detail)
+
+
+def _note_zeroed(
+    fields: Fields, wallet: Decimal | None, pnl: Decimal | None, detail: str, *, at_risk: bool, most: Decimal
+) -> None:
+    """Find an equity of zero that its parts contradict, or cannot confirm where positions depend on it."""
+    if wallet is not None and pnl is not None:
+        if wallet + pnl > most:
+            fields.find(FindingCode.INCONSISTENT, detail)
+    elif at_risk:
+        fields.find(FindingCode.FIELD_MISSING, detail)
 
 
 def _note_torn(fields: Fields, maintenance: Decimal | None, holdings: Sequence[Holding], wallet: str) -> None:

@@ -28,7 +28,14 @@ from brokers.venues.kraken.spot.envelope import object_of, result_of, rows_by_id
 from brokers.venues.kraken.spot.markets import find_rules, rate_pair, read_pairs
 from brokers.venues.kraken.spot.orders import order_params, read_ack, read_open_order, read_report
 from brokers.venues.kraken.spot.positions import quotes_of, read_lots
-from brokers.venues.kraken.spot.profile import KRAKEN_SPOT, ORDER_TIME_TO_LIVE, PACE, PICTURE, PROTECTIVE_PACE
+from brokers.venues.kraken.spot.profile import (
+    KRAKEN_SPOT,
+    ORDER_TIME_TO_LIVE,
+    PACE,
+    PICTURE,
+    POINTS,
+    PROTECTIVE_PACE,
+)
 from brokers.venues.kraken.spot.snapshot import SPOT_MARGIN, RawSnapshot, read_rates, read_snapshot
 
 BALANCE, POSITIONS = "privatePostTradeBalance", "privatePostOpenPositions"
@@ -61,6 +68,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         set_leverage=False,
         pace=PACE,
         protective_pace=PROTECTIVE_PACE,
+        points=POINTS,
+        deadline="`deadline`",
     )
     mode_every: ClassVar = 1_000_000
     """There is one mode: it is enough to ask when connecting."""
