@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brokers.models import AccountSnapshot, MarginMode, Position, Side
@@ -198,7 +198,7 @@ books = st.lists(st.tuples(st.sampled_from(Side), sizes), min_size=1, max_size=4
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(legs=books, share=st.integers(min_value=1, max_value=200), action=st.sampled_from(list(Action)[-2:]))
 def test_every_step_frees_margin_and_none_bares_a_hedge(
     *, build: BUILD, legs: list[Leg], share: int, action: Action
@@ -218,7 +218,7 @@ def test_every_step_frees_margin_and_none_bares_a_hedge(
         assert isinstance(checked(build, found, snapshot), ApprovedPlan)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(legs=books, small=st.sampled_from(["0.001", "0.1"]))
 def test_flattening_ends(*, build: BUILD, legs: list[Leg], small: str) -> None:
     """Step by step nothing is left but what is too small to order, or hedges such."""
