@@ -150,6 +150,18 @@ def test_a_step_of_flattening_takes_no_more_than_keeps_the_net(build: BUILD) -> 
     assert orders(found) == [(PERPETUAL, Side.LONG, D("1.22"), 0), (JUNE, Side.SHORT, D("1.2"), 0)]
 
 
+def test_a_leg_too_small_to_order_does_not_keep_the_others_open(build: BUILD) -> None:
+    small = [Leg(PERPETUAL, Side.LONG, "0.09"), Leg(MARCH, Side.LONG, "0.05"), Leg(JUNE, Side.SHORT, "0.14")]
+    snapshot = netted(build, small, 600, lots={PERPETUAL: "0.1"})
+
+    # all of them are balanced, and the larger long cannot be ordered
+    assert orders(plan(build, snapshot, Action.FLATTEN)) == [
+        (JUNE, Side.SHORT, D("0.05"), 0),
+        (MARCH, Side.LONG, D("0.05"), 0),
+    ]
+    assert {symbol for symbol, *_ in orders(plan(build, snapshot))} == {JUNE, MARCH}
+
+
 def test_an_overhang_of_several_legs_leaves_no_dust_of_the_first(build: BUILD) -> None:
     legs = [Leg(PERPETUAL, Side.LONG, "2"), Leg(MARCH, Side.LONG, "1"), Leg(JUNE, Side.SHORT, "0.5")]
     found = plan(build, netted(build, legs, 10_000, lots={PERPETUAL: "0.5"}))
