@@ -211,6 +211,8 @@ def _unit_changes(alarm: Alarm, units: tuple[UnitAlarm, ...], assessment: Assess
     at = assessment.fetched_at
     for after in units:
         before = alarm.unit(after.key) or UnitAlarm(key=after.key, level=Level.SAFE, since=at)
+        if _told(after) == _told(before):
+            continue
         seen = assessment.unit(after.key)
         reading = leading_reading(seen) if seen else None
         measure, ratio = (reading.measure, reading.ratio) if reading else (None, None)
@@ -247,6 +249,11 @@ def _unit_changes(alarm: Alarm, units: tuple[UnitAlarm, ...], assessment: Assess
                 after=Level.SAFE,
                 detail="the unit is gone",
             )
+
+
+def _told(unit: UnitAlarm) -> tuple[Level, Level, bool]:
+    """Return what people are told of when it changes."""
+    return (unit.level, unit.confirmed, unit.over_leverage)
 
 
 def _leverage_change(

@@ -310,7 +310,13 @@ def _read(unit: UnitPicture, measure: Measure, policy: MarginPolicy) -> Reading:
         return any(usage.reaches(threshold) for usage in usages)
 
     def highest(less: Decimal) -> Level:
-        return next((level for level, at in ladder.rungs if reached(at - less)), Level.SAFE)
+        """Climb from below: what reaches a threshold reaches every lower one."""
+        highest = Level.SAFE
+        for level, at in reversed(ladder.rungs):
+            if not reached(at - less):
+                break
+            highest = level
+        return highest
 
     target = policy.target(measure)
     return Reading(

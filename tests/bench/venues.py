@@ -22,13 +22,17 @@ from tests.bench.play import Hall
 from tests.bench.products import PRODUCTS
 
 SEED = 7
+
+AHEAD_MS = 1500
+"""How far a venue's clock is ahead at first: ccxt signs by ours, and tokens of the future are refused."""
+
 UNCOUNTED = Tier(math.inf, math.inf)
 
 
 def hall_server(hall: Hall) -> SandboxServer:
     """Return the server of one venue with its accounts."""
     product = PRODUCTS[hall.product]
-    engine = Engine(venue_spec(product, hall.holders, round(time.time() * 1000)), seed=SEED)
+    engine = Engine(venue_spec(product, hall.holders, round(time.time() * 1000) + AHEAD_MS), seed=SEED)
     wire = product.played.build(engine, {holder.name: product.mode for holder in hall.holders})
     if not hall.counts:
         wire.budget_capacity = math.inf
