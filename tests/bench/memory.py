@@ -38,17 +38,14 @@ class MemoryCost:
 
 async def measure_memory(*, count: int, products: Sequence[str] = tuple(PRODUCTS)) -> tuple[MemoryCost, ...]:
     """Return what each of `count` further accounts costs, of every product."""
-    halls = [Hall(product=name, holders=_holders(PRODUCTS[name], count)) for name in products]
-    async with playing(halls) as urls:
-        return tuple(
-            await asyncio.gather(*(_cost(name, count, url) for name, url in zip(products, urls, strict=True)))
+    return tuple([await _cost(name, count) for name in products])
+
+
+async def _cost(product: str, count: int) -> MemoryCost:
+    async with playing([Hall(product=product, holders=_holders(PRODUCTS[product], count))]) as (url,):
+        ours, theirs = await asyncio.gather(
+            *(_grown_kb(side, product, count, url) for side in ("margind", "ccxt"))
         )
-
-
-async def _cost(product: str, count: int, url: str) -> MemoryCost:
-    ours, theirs = await asyncio.gather(
-        *(_grown_kb(side, product, count, url) for side in ("margind", "ccxt"))
-    )
     return MemoryCost(product=product, margind_kb=ours, ccxt_kb=theirs)
 
 

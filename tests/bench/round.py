@@ -26,10 +26,10 @@ class Effort:
 
     products: Sequence[str] = tuple(PRODUCTS)
     sizes: Sequence[int] | None = None
-    rounds: int = 10
-    further_accounts: int = 30
+    rounds: int = 8
+    further_accounts: int = 20
     fleet: Mapping[str, int] | None = None
-    watched_s: float = 60.0
+    watched_s: float = 45.0
     fleet_settled_s: float = 10.0
     crowd: Mapping[str, int] = field(default_factory=lambda: CROWD)
     falls: int = 10
