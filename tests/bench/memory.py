@@ -42,9 +42,10 @@ async def measure_memory(*, count: int, products: Sequence[str] = tuple(PRODUCTS
 
 
 async def _cost(product: str, count: int) -> MemoryCost:
-    async with playing([Hall(product=product, holders=_holders(PRODUCTS[product], count))]) as (url,):
+    hall, sides = Hall(product=product, holders=_holders(PRODUCTS[product], count)), ("margind", "ccxt")
+    async with playing([hall for _ in sides]) as urls:
         ours, theirs = await asyncio.gather(
-            *(_grown_kb(side, product, count, url) for side in ("margind", "ccxt"))
+            *(_grown_kb(side, product, count, url) for side, url in zip(sides, urls, strict=True))
         )
     return MemoryCost(product=product, margind_kb=ours, ccxt_kb=theirs)
 

@@ -237,3 +237,6 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
     }
 )
 """By name."""
+
+ONE_OF_EACH = tuple({product.broker: name for name, product in reversed(PRODUCTS.items())}.values())[::-1]
+"""The first product of every broker."""

@@ -10,7 +10,7 @@ from tests.bench.durability import Durability, measure_durability
 from tests.bench.fleet import Fleet, measure_fleet
 from tests.bench.log_line import measure_log_line
 from tests.bench.memory import MemoryCost, measure_memory
-from tests.bench.products import PRODUCTS
+from tests.bench.products import ONE_OF_EACH, PRODUCTS
 from tests.bench.reaction import CROWD, Reactions, measure_reactions
 
 POLL_MS = 2000.0
@@ -20,13 +20,15 @@ POLL_MS = 2000.0
 class Effort:
     """How much is measured; the defaults are those of `make bench`.
 
-    `sizes` are numbers of positions, `None`: each product's own. `fleet` is how many accounts of each product
+    `sizes` are numbers of positions, `None`: each product's own. `weighed` are the products whose memory is
+    measured. `fleet` is how many accounts of each product
     one daemon watches, for `watched_s` seconds after `fleet_settled_s`; `None`: each product's own.
     """
 
     products: Sequence[str] = tuple(PRODUCTS)
     sizes: Sequence[int] | None = None
     rounds: int = 8
+    weighed: Sequence[str] = ONE_OF_EACH
     further_accounts: int = 20
     fleet: Mapping[str, int] | None = None
     watched_s: float = 45.0
@@ -41,6 +43,7 @@ class Effort:
 FULL = Effort()
 SMALLEST = Effort(
     products=("bybit unified",),
+    weighed=("bybit unified",),
     sizes=(2,),
     rounds=2,
     further_accounts=2,
@@ -84,7 +87,7 @@ async def measure(folder: Path, effort: Effort) -> Figures:
         cycles=await measure_cycles(
             folder, rounds=effort.rounds, sizes=effort.sizes, products=effort.products
         ),
-        memory=await measure_memory(count=effort.further_accounts, products=effort.products),
+        memory=await measure_memory(count=effort.further_accounts, products=effort.weighed),
         fleet=await measure_fleet(
             folder, seconds=effort.watched_s, settled_s=effort.fleet_settled_s, fleet=effort.fleet
         ),
