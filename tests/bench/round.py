@@ -21,8 +21,8 @@ class Effort:
     """How much is measured; the defaults are those of `make bench`.
 
     `sizes` are numbers of positions, `None`: each product's own. `weighed` are the products whose memory is
-    measured. `fleet` is how many accounts of each product
-    one daemon watches, for `watched_s` seconds after `fleet_settled_s`; `None`: each product's own.
+    measured. `fleet` is how many accounts of each product one daemon watches, for `watched_s` seconds after
+    `fleet_settled_s`; `None`: each product's own.
     """
 
     products: Sequence[str] = tuple(PRODUCTS)
