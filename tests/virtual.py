@@ -17,7 +17,7 @@ from brokers.sandbox.server import SandboxServer
 LATENCY_S = 0.004
 """Between a request and its answer: two pictures of the same moment would be one."""
 
-LONG_S = 0.02
+LONG_S = 0.25
 """Before a longer jump the kernel is given a chance to deliver what is on its way."""
 
 

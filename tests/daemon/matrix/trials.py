@@ -98,7 +98,7 @@ def judge(cell: Cell, watch: Watch, call: Call, reference: Decimal, outcome: Cyc
         wrong += _unwell(cell, watch, reference, outcome)
     if not all(intent.state.is_final for intent in intents):
         wrong.append("a write is left without an end")
-    wrong += _blind_orders(cell, told, intents)
+    wrong += _blind_orders(cell, told)
     wrong += _books(cell, intents)
     cell.problems = wrong
     cell.word = _word(cell, watch, call, intents)
@@ -130,7 +130,7 @@ def _is_flattened(cell: Cell, watch: Watch) -> bool:
     return unsized and bool(watch.events(cell.site, "latch_set")) and cell.site.held() == 0
 
 
-def _blind_orders(cell: Cell, told: list[Any], intents: list[Intent]) -> Iterator[str]:
+def _blind_orders(cell: Cell, told: list[Any]) -> Iterator[str]:
     """Tell of every order that was planned while a fault kept the account from being seen."""
     assert cell.healed_at is not None
     since = None
@@ -142,7 +142,7 @@ def _blind_orders(cell: Cell, told: list[Any], intents: list[Intent]) -> Iterato
         elif event.reason == "flatten_latched":
             continue  # that the position can be held no longer was known before
         elif event.kind == "plan_approved" and since is not None and event.time < cell.healed_at:
-            yield f"a plan was approved on a picture that was not believed ({len(intents)} orders)"
+            yield f"at {event.time} a plan was approved on a picture not believed since {since}"
 
 
 def _books(cell: Cell, intents: list[Intent]) -> Iterator[str]:
