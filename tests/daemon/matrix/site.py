@@ -47,6 +47,12 @@ class Product:
         return f"{self.broker} {self.name}"
 
     @property
+    def small_change(self) -> str:
+        """About ten dollars in its venue's currency: too little to be of any help."""
+        price = next(one.usd_price for one in self.venue.assets if one.name == self.venue.currency)
+        return f"{10 / price:.6f}"
+
+    @property
     def is_margined(self) -> bool:
         """Whether there is anything to liquidate."""
         return self.mode != MARGIN_FREE

@@ -25,7 +25,7 @@ from tests.virtual import VirtualClock
 pytestmark = pytest.mark.wire
 
 LOOK_S = 0.5
-UNDER_FAULT_S, AFTER_S, LASTS_S = 25.0, 1.5, 110.0
+UNDER_FAULT_S, AFTER_S, LASTS_S = 40.0, 1.5, 150.0
 """How long a fault lasts at most, how long after it has shown, and how long all may take together."""
 
 AGAIN_S = 1.5
@@ -170,9 +170,9 @@ async def test_every_fault_ends_safely(
     plan = await plan_of(product)
     failures = []
     for number, call in enumerate(plan.of(role)):
-        settings: dict[str, Any] = {"poll": {"interval": "4s"}}
+        settings: dict[str, Any] = {"poll": {"interval": "12s"}}
         if role in {"funds", "transfer", "transfer lookup"}:
-            settings["top_up"] = {"max_per_day": {product.venue.currency: "1"}}
+            settings["top_up"] = {"max_per_day": {product.venue.currency: product.small_change}}
         for cell in await live(product, call, plan, quick_folder / str(number), settings):
             word = "UNSAFE" if cell.problems else cell.word
             note(record_property, label, call.role, f"{call.method} {call.path}", cell.trial.name, word)
