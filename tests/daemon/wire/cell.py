@@ -1,7 +1,7 @@
 """One account at a venue of its own on loopback, seen from the venue's side.
 
-Every account is long 2 BTC with a leverage of 10 on 45,000 USDT: at 88,000 it is CRITICAL, at 86,680 beyond
-that.
+Unless told otherwise an account is long 2 BTC with a leverage of 10 on 45,000 USDT: at 88,000 it is CRITICAL,
+at 86,680 beyond that.
 """
 
 import time
@@ -22,29 +22,40 @@ from brokers.sandbox.spec import AccountSpec, OpeningPosition, OpeningWallet, Sa
 from brokers.sandbox.venues import VENUES
 
 D = Decimal
-MODES = {"bybit": "cross", "binance": "single_asset", "okx": "futures"}
+MODES = {"bybit": "cross", "binance": "single_asset", "okx": "futures", "binancepm": "portfolio_margin"}
 PRICES = {"BTC": D(100_000), "ETH": D(4_000)}
 HELD = D(2)
+WALLET = OpeningWallet(balance=D(45_000))
 
 
 class Cell:
     """One account at a venue of its own, seen from the venue's side."""
 
-    def __init__(self, name: str, broker: str, *, funding: Decimal) -> None:
+    def __init__(
+        self,
+        name: str,
+        venue: str,
+        *,
+        funding: Decimal,
+        wallet: OpeningWallet = WALLET,
+        held: Decimal = HELD,
+        mode: str | None = None,
+    ) -> None:
         self.name = name
-        self.broker = broker
-        self.venue = VENUES[broker]
+        self.venue = VENUES[venue]
+        self.broker = self.venue.broker or venue
         self.symbol = self.venue.listed_as("BTC-USDT")
-        mode = MODES[broker]
+        self.opened = held
+        mode = mode or MODES[venue]
         account = AccountSpec(
             name=name,
             api_key=f"key-of-{name}",
             secret=f"secret-of-{name}",
             password="phrase",
-            wallets={"USDT": OpeningWallet(balance=D(45_000))},
+            wallets={"USDT": wallet},
             funding={"USDT": funding},
             margin_pool=self.venue.pools[mode],
-            positions=(OpeningPosition(symbol=self.symbol, side=Side.LONG, quantity=HELD),),
+            positions=(OpeningPosition(symbol=self.symbol, side=Side.LONG, quantity=held),),
         )
         self.engine = Engine(
             SandboxSpec(
@@ -66,6 +77,7 @@ class Cell:
         return {
             "id": self.name,
             "broker": self.broker,
+            **({"product": self.venue.product} if self.venue.product else {}),
             "endpoint": self.server.url,
             "credentials": {name: f"env:{self._variable(name)}" for name in names},
         }
@@ -147,7 +159,7 @@ class Cell:
 
     def check_that_it_only_reduced(self) -> None:
         """Every fill was ours and made the position smaller without turning it; no id came twice."""
-        held, specs = HELD, self.received()
+        held, specs = self.opened, self.received()
         assert len({spec.client_id for spec in specs}) == len(specs), (self.name, specs)
         assert all(spec.reduce_only for spec in specs), (self.name, specs)
         for event in self.engine.history:

@@ -26,10 +26,10 @@ def in_virtual_time(virtual_time: None) -> None:
 
 @pytest.fixture
 def cell_of() -> Callable[..., Cell]:
-    """Build a cell: `name`, `broker`, and what its funding wallet holds."""
+    """Build a cell: `name`, `venue`, what its funding wallet holds, and what else differs."""
 
-    def build(name: str, broker: str, funding: object = 0) -> Cell:
-        return Cell(name, broker, funding=Decimal(str(funding)))
+    def build(name: str, venue: str, funding: object = 0, **more: Any) -> Cell:  # noqa: ANN401 - a cell's
+        return Cell(name, venue, funding=Decimal(str(funding)), **more)
 
     return build
 

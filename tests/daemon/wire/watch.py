@@ -20,6 +20,7 @@ from daemon.supervisor import Guard, Supervisor
 from database.journal import Journal
 from database.payload import decode
 from database.records import Event, Intent, IntentState, RowKind, Transfer
+from database.repayment_records import RepaymentRow
 from tests.virtual import VirtualClock
 
 LOOK_S = 0.1
@@ -92,6 +93,12 @@ class Watch:
         """Whether any order of a cell was for a time without a verdict."""
         doubts = {IntentState.UNKNOWN, IntentState.NOT_FOUND}
         return any(row.account == cell.name and row.state in doubts for row in self._rows(RowKind.ORDER))
+
+    def repayments(self, cell: Cell) -> list[RepaymentRow]:
+        """Every repayment of a cell as it stands now, in order."""
+        told = [event for event in self.events(cell) if event.kind.startswith("repayment_")]
+        ids = dict.fromkeys(event.detail["client_id"] for event in told)
+        return [found for one in ids if (found := self.journal.repayments.get(one)) is not None]
 
     def transfers(self, cell: Cell) -> list[Transfer]:
         """Every transfer of a cell as it stands now, in order."""

@@ -17,7 +17,7 @@ VITALS: Mapping[str, Vital] = MappingProxyType(
     {
         TIME: Vital(at=_RESULT, damaged=("unixtime",), missing=("unixtime",)),
         "AssetPairs": Vital(at=("result", FIRST), damaged=("lot_decimals",), missing=("lot_decimals",)),
-        BALANCE: Vital(at=_RESULT, damaged=("m",), missing=("ml",)),
+        BALANCE: Vital(at=_RESULT, damaged=("m",), missing=("mf",)),
         POSITIONS: Vital(at=("result", FIRST), damaged=("vol",), missing=("vol_closed",)),
         "OpenOrders": Vital(at=("result", "open", FIRST), damaged=("vol",), missing=("vol", "reduce_only")),
         "ClosedOrders": Vital(
