@@ -22,7 +22,7 @@ from tests.daemon.wire.watch import Watch, watching
 from tests.report import NOT_APPLICABLE, note
 from tests.virtual import VirtualClock
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(900)]
 
 LOOK_S = 0.5
 UNDER_FAULT_S, AFTER_S, LASTS_S = 40.0, 1.5, 150.0
