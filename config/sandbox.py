@@ -140,6 +140,7 @@ class FaultKind(StrEnum):
     BAN = "ban"
     REVOKED_KEY = "revoked_key"
     OUTSIDER_TRADES = "outsider_trades"
+    TRAP = "trap"
 
 
 class OpeningPosition(Section):
@@ -313,6 +314,7 @@ class SandboxFault(Section):
     after: Annotated[Duration, lasting(timedelta(0), timedelta(days=1))] = timedelta(0)
     duration: Duration | None = None
     delay: Annotated[Duration, lasting(timedelta(0), timedelta(hours=1))] = timedelta(0)
+    trap: str = ""  # which of the venue's own, by name
 
 
 class Listen(Section):

@@ -166,4 +166,5 @@ def _fault(fault: SandboxFault) -> Fault:
         count=fault.count,
         duration_s=None if fault.duration is None else fault.duration.total_seconds(),
         ms=round(fault.delay.total_seconds() * 1000),
+        trap=fault.trap,
     )
