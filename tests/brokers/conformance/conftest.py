@@ -195,9 +195,7 @@ class Station:
             truth |= {"entry_price": row.entry_price, "unrealized_pnl": row.unrealized_pnl * rate}
         if not self.case.states_margins:
             truth |= self._shared_margins(row)
-        elif (
-            self.case.row_margins and self.case.mode != "portfolio"
-        ):  # there margins are the account's, and no position has its own
+        elif self.case.row_margins and self.case.mode != "portfolio":  # there no position has its own
             truth |= {
                 "initial_margin": self._margin_of(row) * rate,
                 "maintenance_margin": row.maintenance_margin * rate,
@@ -334,6 +332,11 @@ class Station:
 def case(request: pytest.FixtureRequest) -> Case:
     """Every kind of account; tests name some of them to run on fewer."""
     return CASES[request.param]
+
+
+@pytest.fixture(autouse=True)
+def in_virtual_time(virtual_time: None) -> None:
+    """These tests never wait."""
 
 
 WRITES_ONLY = {kind for kind in FaultKind if not Fault(kind=kind).hits("/", "desk", writes=False)}
