@@ -12,7 +12,7 @@ from typing import TypeVar
 from brokers.answers import Reply
 from brokers.budget import boot_seconds
 from brokers.doors import NotSent
-from brokers.errors import BrokerError, MalformedAnswer
+from brokers.errors import BrokerError, MalformedAnswer, NotSupported
 from brokers.hooks import Ack, CancelBatch, Raw, Read, RowResult, SnapshotContext, VenueHooks
 from brokers.interest import BorrowRates
 from brokers.models import (
@@ -172,8 +172,16 @@ class CcxtBroker(VenueHooks[Raw]):
     # ------------------------------------------------------------------ the port: writing
 
     async def submit(self, order: ReduceOrder) -> OrderReport:
-        """Send one reducing order, once; the venue must not accept it after its deadline."""
-        reply = await self._write(self.order_request(order), expires_at=order.deadline)
+        """Send one reducing order, once; the venue must not accept it after its deadline.
+
+        An order that cannot be put in the venue's words is refused unsent.
+        """
+        try:
+            request = self.order_request(order)
+        except NotSupported as error:
+            reply = Reply(payload=None, status=None, code=None, message=str(error), failure=error, sent=False)
+        else:
+            reply = await self._write(request, expires_at=order.deadline)
         verdict = classify(self.outcomes, Write.ORDER, reply)
         ack = None
         if verdict is Verdict.ACCEPTED:
