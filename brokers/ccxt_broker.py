@@ -133,11 +133,10 @@ class CcxtBroker(VenueHooks[Raw]):
         self._catch_up(snapshot)
         if not protective and self._borrow_rates.ask(snapshot.collaterals, boot_seconds()):
             self._start(self._read_borrow_rates)
-        return replace(
-            snapshot,
-            collaterals=self._borrow_rates.told(snapshot.collaterals, boot_seconds()),
-            findings=(*snapshot.findings, *findings),
-        )
+        collaterals = self._borrow_rates.told(snapshot.collaterals, boot_seconds())
+        if not findings and collaterals is snapshot.collaterals:
+            return snapshot
+        return replace(snapshot, collaterals=collaterals, findings=(*snapshot.findings, *findings))
 
     async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
         """Read every resting order of every settle currency, product and trigger or algo book."""
