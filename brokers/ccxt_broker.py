@@ -295,9 +295,11 @@ class CcxtBroker(VenueHooks[Raw]):
             return known, []
         try:
             mode = await self._read_mode(reader)
-        except BrokerError:
+        except BrokerError as error:
             if known is None:
                 raise
+            if self._mode_left == 0:  # the first of several; the next cycle tries again
+                _log.warning("%s: account mode taken as it was, %s: %s", self.account_id, known.label, error)
             return known, []
         if known is None or mode == known:
             return mode, []
@@ -361,7 +363,7 @@ def _doubts(snapshot: AccountSnapshot, spread_s: float) -> list[Finding]:
             symbol=position.symbol,
         )
         for position in snapshot.positions
-        if position.symbol not in snapshot.markets and position.symbol not in noted
+        if position.symbol not in snapshot.markets and position.symbol not in noted and position.reducible
     ]
     return findings
 

@@ -141,7 +141,11 @@ class Position:
     """One open position, as the venue liquidates and as an order would close it.
 
     `quantity` is in the venue's order unit, > 0. `notional` is at mark, in `settle`, >= 0. Margin figures
-    are in `settle`. `unit` is the key of the risk unit that answers for it.
+    are in `settle`. `unit` is the key of the risk unit that answers for it. `reducible`: the venue has an
+    order that can only reduce it; one without is watched, and never cut.
+
+    `netting` names what hedges it under other symbols: long and short of one name (and margin mode) stand
+    against each other, and a unit of quantity is as much of the same thing in each. `None`: only its symbol.
     """
 
     symbol: Symbol
@@ -161,6 +165,8 @@ class Position:
     leverage_setting: Decimal | None = None
     liquidation_price: Decimal | None = None
     updated_at: datetime | None = None
+    netting: str | None = None
+    reducible: bool = True
 
     def __post_init__(self) -> None:
         """Refuse an empty row: a flat position is the absence of one."""
@@ -171,6 +177,11 @@ class Position:
     def key(self) -> tuple[Symbol, Side, MarginMode]:
         """What identifies the position within its account."""
         return (self.symbol, self.side, self.margin_mode)
+
+    @property
+    def hedge(self) -> tuple[str, MarginMode]:
+        """What it shares with the positions that it can hedge, and that can hedge it."""
+        return (self.netting or self.symbol, self.margin_mode)
 
     @property
     def closing_side(self) -> OrderSide:

@@ -61,7 +61,9 @@ class ReduceOrder:
     limit_price: Decimal | None = None
 
     def __post_init__(self) -> None:
-        """Refuse more than the position, a foreign id and a naive time."""
+        """Refuse more than the position, one that is only watched, a foreign id and a naive time."""
+        if not self.position.reducible:
+            raise ValueError(f"{self.position.symbol}: no order can only reduce it")
         if not 0 < self.quantity <= self.position.quantity:
             raise ValueError(
                 f"{self.position.symbol}: cannot reduce {self.position.quantity} by {self.quantity}",

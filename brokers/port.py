@@ -6,7 +6,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from brokers.models import AccountId, AccountSnapshot, ClockOffset, KeyPermissions, Symbol
+from brokers.models import (
+    BOTH_MEASURES,
+    AccountId,
+    AccountSnapshot,
+    ClockOffset,
+    KeyPermissions,
+    Measure,
+    Symbol,
+)
+from brokers.no_return import PointOfNoReturn
 from brokers.orders import (
     CancelReport,
     ClientOrderId,
@@ -31,6 +40,11 @@ class Capabilities:
     `limit_orders`: a reducing order may carry a price; where not, everything goes to market.
     `pace` is how often a picture can be read for ever, where the venue's limits allow that less often than
     once a poll interval; `protective_pace` is the same for protective reads.
+    `measures` are the ones by which its units are judged. `points` are the points of no return: the policy
+    keeps its thresholds below them.
+    `position_bound`: orders go by a call that only closes positions, in place of a reduce-only flag.
+    `lookup_by_id`: an order is found by its client id; where not, by what it was.
+    `deadline` names what carries an order's deadline, where that is neither signature window nor nonce.
     """
 
     order_time_to_live: timedelta
@@ -43,6 +57,11 @@ class Capabilities:
     limit_orders: bool = True
     pace: timedelta = timedelta(0)
     protective_pace: timedelta = timedelta(0)
+    measures: frozenset[Measure] = BOTH_MEASURES
+    points: tuple[PointOfNoReturn, ...] = ()
+    position_bound: bool = False
+    lookup_by_id: bool = True
+    deadline: str | None = None
 
 
 class Broker(Protocol):

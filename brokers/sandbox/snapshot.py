@@ -156,7 +156,7 @@ def _isolated_unit(pool: PoolFigures, figures: AccountFigures) -> RiskUnit:
         unrealized_pnl=pool.unrealized_pnl,
         venue_ratio=pool.ratio,
         measures=frozenset({Measure.MAINTENANCE}),
-        parent=ACCOUNT_POOL if figures.margin_pool is MarginPool.ACCOUNT else pool.currency,
+        parent=ACCOUNT_POOL if figures.pool(pool.currency) is None else pool.currency,
     )
 
 

@@ -10,8 +10,8 @@ that is worth reaching too. When not even that can be reached reducing cannot he
 of a unit that owes it is then the debt that drives the risk.
 What cannot be traded at the moment counts as if it could: the rest is cut as far as it goes.
 
-The two legs of a hedge are one thing: the net quantity of a symbol never grows, and the smaller leg is cut
-only together with the larger.
+The two sides of a hedge are one thing: its net quantity never grows, and the lighter side is cut only
+together with the heavier.
 
 An isolated position is closed whole: a part of it would take its share of the margin along.
 """
@@ -22,7 +22,7 @@ from dataclasses import replace
 from brokers.models import AccountSnapshot, Measure, UnitKind
 from brokers.numbers import ONE
 from daemon.risk.assessment import Assessment
-from daemon.risk.candidate import Candidate, candidates, hedges, is_orderable, worth
+from daemon.risk.candidate import PAIR, Candidate, candidates, hedges, is_orderable, worth
 from daemon.risk.closing import close_unit
 from daemon.risk.debt import debts_of, owing
 from daemon.risk.desk import Desk
@@ -48,7 +48,8 @@ def plan_reduction(
 ) -> ReductionPlan | Infeasible:
     """Plan step number `step` (from 0) of an episode: cut `unit` towards its target, or flatten it.
 
-    `excluded` are positions that cannot be traded now (halted, or dust by the venue's own answer).
+    `excluded` are positions that cannot be traded now (halted, or dust by the venue's own answer); those that
+    no order can only reduce are left out, too.
 
     Raises:
         ValueError: `action` is neither REDUCE nor FLATTEN, or `unit` is not in `snapshot`.
@@ -64,7 +65,7 @@ def plan_reduction(
         policy=policy,
         step=step,
         market=urgent or policy.limits.is_market_step(step),
-        excluded=frozenset(excluded),
+        excluded=frozenset(excluded).union(p.key for p in snapshot.positions if not p.reducible),
     )
     state = shortfalls(found, snapshot, policy)
     at_target = not any(shortfall.is_open for shortfall in state)
@@ -197,11 +198,11 @@ def _close_all(
     """
     orders: list[PlannedOrder] = []
     after = state
-    for legs in hedges(positions):
-        if not all(_can_close(desk, leg) for leg in legs):
+    for hedge in hedges(positions):
+        if len(hedge.legs) > PAIR or not all(_can_close(desk, leg) for leg in hedge.legs):
             continue
-        group = len(orders) if len(legs) > 1 else None
-        for leg in legs:
+        group = len(orders) if len(hedge.legs) == PAIR else None
+        for leg in hedge.legs:
             order, after = desk.order(leg, leg.position.quantity, after, group)
             orders.append(order)
     too_many = len(orders) > desk.limits.positions_per_step

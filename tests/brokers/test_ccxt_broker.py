@@ -250,6 +250,20 @@ async def test_a_changed_mode_is_found_within_some_cycles_and_marks_the_one_it_c
     assert [codes(snapshot) for snapshot in seen] == [[], [], [FindingCode.MODE_UNKNOWN], []]
 
 
+async def test_a_mode_that_cannot_be_read_again_is_taken_as_it_was_and_told_once(
+    venue: Venue, broker: SmallBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    venue.always(INFO, lambda: web.Response(status=503))
+    seen = [await broker.fetch_snapshot() for _ in range(6)]
+    assert {snapshot.mode.label for snapshot in seen} == {"REGULAR"}
+    told = [one.getMessage() for one in caplog.records if "account mode" in one.getMessage()]
+    assert len(told) == 1
+    assert "taken as it was, REGULAR" in told[0]
+
+    venue.always(INFO, lambda: success(mode="ISOLATED"))
+    assert codes(await broker.fetch_snapshot()) == [FindingCode.MODE_UNKNOWN]
+
+
 async def test_answers_far_apart_are_a_finding(
     venue: Venue, broker: SmallBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
-"""Bybit's V5 REST interface, as a unified account (UTA 2.0) sees it, over the engine."""
+"""Bybit's V5 REST interface, as a unified account (UTA 2.0 or 1.0) sees it, over the engine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from brokers.budget import boot_seconds
@@ -34,7 +34,7 @@ SignedAnswer = Callable[[Parameters, str], Any]
 
 
 class BybitWire(Wire):
-    """Serve the unified account.
+    """Serve the unified account; `portfolio` names those in portfolio margin.
 
     Addresses share 600 requests in 5 s; every key and endpoint has a limit per second besides, told in the
     `X-Bapi-Limit` headers.
@@ -44,11 +44,13 @@ class BybitWire(Wire):
     budget_capacity: ClassVar[float] = 600
     budget_period_s: ClassVar[float] = 5
 
-    def __init__(self, engine: Engine, *, limits: EndpointLimits | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, limits: EndpointLimits | None = None, portfolio: Collection[str] = ()
+    ) -> None:
         super().__init__(engine)
         listing = Listing(engine)
         self._market = MarketDesk(self, listing)
-        self._account = AccountDesk(self, listing)
+        self._account = AccountDesk(self, listing, frozenset(portfolio))
         self._orders = OrderDesk(self, listing)
         self._funding = FundingDesk(self)
         self._loans = LoanDesk(self)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from brokers.answers import ForeignAnswer, Reply
 from brokers.ccxt_broker import CcxtBroker
-from brokers.errors import MalformedAnswer, NotSupported, RequestRefused, Unauthorized
+from brokers.errors import BrokerError, MalformedAnswer, NotSupported, RequestRefused, Unauthorized
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Symbol
 from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
@@ -35,6 +35,7 @@ from brokers.venues.kraken.futures.profile import (
     KRAKEN_FUTURES,
     ORDER_TIME_TO_LIVE,
     ORDERS_STATUS,
+    POINTS,
 )
 from brokers.venues.kraken.futures.snapshot import RawSnapshot, account_mode, newest_time, read_snapshot
 from brokers.witness import ClockWitness
@@ -60,6 +61,8 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         transfer_in=False,
         key_permissions=True,
         set_leverage=False,
+        points=POINTS,
+        deadline="`processBefore`",
     )
 
     def __init__(self, spec: BrokerSpec) -> None:
@@ -90,11 +93,21 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         accounts, positions, tickers = await asyncio.gather(
             _ask(read, "privateGetAccounts"),
             _ask(read, "privateGetOpenpositions"),
-            _ask(read, "publicGetTickers"),
+            self._tickers(read),
         )
         raw = RawSnapshot(accounts=accounts, positions=positions, tickers=tickers)
         await self._witness.hear(newest_time(raw))
         return raw
+
+    async def _tickers(self, read: Read) -> Json:
+        """Read the prices of all contracts; without them the wallets' own figures still tell of danger."""
+        try:
+            answer = await _ask(read, "publicGetTickers")
+            list_of(answer, "tickers")
+        except BrokerError as error:
+            _log.warning("%s: no prices: %s", self.account_id, error)
+            return None
+        return answer
 
     def parse_snapshot(self, raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot:
         """Build the snapshot."""

@@ -10,7 +10,15 @@ from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import BrokerError, ClockRefused, NonceRefused, NotSupported, RequestRefused, Unauthorized
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Position, Symbol
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
+from brokers.orders import (
+    CancelReport,
+    ClientOrderId,
+    OpenOrder,
+    OrderReport,
+    ReduceOrder,
+    SentOrder,
+    Verdict,
+)
 from brokers.outcomes import KRAKEN_SPOT as OUTCOMES
 from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
@@ -20,12 +28,23 @@ from brokers.venues.kraken.spot.envelope import object_of, result_of, rows_by_id
 from brokers.venues.kraken.spot.markets import find_rules, rate_pair, read_pairs
 from brokers.venues.kraken.spot.orders import order_params, read_ack, read_open_order, read_report
 from brokers.venues.kraken.spot.positions import quotes_of, read_lots
-from brokers.venues.kraken.spot.profile import KRAKEN_SPOT, ORDER_TIME_TO_LIVE, PACE, PICTURE, PROTECTIVE_PACE
+from brokers.venues.kraken.spot.profile import (
+    KRAKEN_SPOT,
+    ORDER_TIME_TO_LIVE,
+    PACE,
+    PICTURE,
+    POINTS,
+    PROTECTIVE_PACE,
+)
 from brokers.venues.kraken.spot.snapshot import SPOT_MARGIN, RawSnapshot, read_rates, read_snapshot
 
 BALANCE, POSITIONS = "privatePostTradeBalance", "privatePostOpenPositions"
 OPEN_ORDERS, CLOSED_ORDERS = "privatePostOpenOrders", "privatePostClosedOrders"
+QUERY_ORDERS = "privatePostQueryOrders"
 TICKER = "publicGetTicker"
+
+MOST_TOLD = 1_000
+"""So many orders' ids are remembered."""
 
 _log = logging.getLogger("margind.brokers")
 
@@ -49,6 +68,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         set_leverage=False,
         pace=PACE,
         protective_pace=PROTECTIVE_PACE,
+        points=POINTS,
+        deadline="`deadline`",
     )
     mode_every: ClassVar = 1_000_000
     """There is one mode: it is enough to ask when connecting."""
@@ -57,6 +78,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         super().__init__(spec)
         self._held: tuple[Position, ...] = ()
         self._picture_cost = PICTURE
+        self._told: dict[ClientOrderId, str] = {}
+        self._batches = True
 
     # ------------------------------------------------------------------ reading
 
@@ -116,19 +139,59 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
     async def look_up_order(
         self, read: Read, client_order_id: ClientOrderId, symbol: Symbol
     ) -> OrderReport | None:
-        """Find an order among the closed ones, then the open ones, then the closed ones again.
+        """Find an order by Kraken's id, once told; else among the closed, the open, the closed ones again.
 
         An order moves from open to closed and never back: one that was in neither list had to end between
         the first and the second look, and the third finds it.
         """
+        txid = self._told.get(client_order_id)
+        if txid is not None and (row := await self._order(read, txid)) is not None:
+            report = read_report({txid: row}, client_order_id, symbol, txid)
+            if report is not None:
+                return report
         ours = {"cl_ord_id": str(client_order_id)}
         for call, name in ((CLOSED_ORDERS, "closed"), (OPEN_ORDERS, "open"), (CLOSED_ORDERS, "closed")):
-            report = read_report(rows_by_id(await read(call, ours), name, call), client_order_id, symbol)
+            rows = rows_by_id(await read(call, ours), name, call)
+            report = read_report(rows, client_order_id, symbol, txid)
             if report is not None:
                 return report
         return None
 
+    async def _order(self, read: Read, txid: str) -> Mapping[str, Json] | None:
+        """Read one order by Kraken's id; `None` where that is not to be had: the lists tell, too."""
+        try:
+            found = object_of(await read(QUERY_ORDERS, {"txid": txid}), QUERY_ORDERS).get(txid)
+        except (Unauthorized, NonceRefused, ClockRefused):
+            raise
+        except (RequestRefused, ForeignAnswer) as error:
+            _log.info("%s: %s is not to be had by its id: %s", self.account_id, txid, error)
+            return None
+        return found if isinstance(found, Mapping) else None
+
+    def recall(self, order: SentOrder) -> None:
+        """Remember Kraken's id of an order: a list may leave ours out."""
+        self._remember(order.client_order_id, order.order_id)
+
+    def _remember(self, client_order_id: ClientOrderId, txid: str | None) -> None:
+        if txid is not None:
+            while len(self._told) >= MOST_TOLD:
+                del self._told[next(iter(self._told))]
+            self._told[client_order_id] = txid
+
     # ------------------------------------------------------------------ writing
+
+    async def submit(self, order: ReduceOrder) -> OrderReport:
+        """Send one reducing order, once, and remember Kraken's id of it."""
+        report = await super().submit(order)
+        self._remember(order.client_order_id, report.order_id)
+        return report
+
+    async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
+        """Cancel exactly `orders`; after a batch that told nothing of any, one by one from then on."""
+        reports = await super().cancel_orders(orders)
+        if len(orders) > cancelling.FEW and all(report.verdict is Verdict.UNKNOWN for report in reports):
+            self._batches = False
+        return reports
 
     def order_request(self, order: ReduceOrder) -> Request:
         """Build the reducing order; placing and cancelling do not count against the call counter."""
@@ -141,8 +204,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         return read_ack(payload)
 
     def cancel_batches(self, orders: Sequence[OpenOrder]) -> Sequence[CancelBatch]:
-        """Cancel in batches; resting and trigger orders go together."""
-        return cancelling.cancel_batches(orders)
+        """Cancel a few one by one, many in batches; resting and trigger orders go together."""
+        return cancelling.cancel_batches(orders, singly=not self._batches)
 
     def parse_cancel(self, batch: CancelBatch, reply: Reply) -> Sequence[RowResult] | None:
         """Read the count of a batch; a failure speaks for all of it."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from brokers.errors import MalformedAnswer, Unauthorized
-from brokers.models import MarginMode, Measure, OrderSide, Side
+from brokers.models import FindingCode, MarginMode, Measure, OrderSide, Side
 from brokers.orders import OrderState, ReduceOrder, Verdict
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.faults import Fault, FaultKind
@@ -203,3 +203,14 @@ async def test_a_wrong_secret_is_for_a_human(sign_in: Open, secret: str) -> None
     broker = await sign_in("flex", secret=secret, connect=False)
     with pytest.raises(Unauthorized):
         await broker.connect()
+
+
+async def test_without_prices_the_wallets_are_judged_and_alarm(sign_in: Open, server: SandboxServer) -> None:
+    broker = await sign_in("flex")
+    whole = (await broker.fetch_snapshot()).unit("flex")
+    gateway = server._gateway
+    gateway._routes = {key: to for key, to in gateway._routes.items() if not key[1].endswith("/tickers")}
+    snapshot = await broker.fetch_snapshot()
+    assert {finding.code for finding in snapshot.findings} >= {FindingCode.PRICE_UNKNOWN}
+    unit = snapshot.unit("flex")
+    assert (unit.margin_equity, unit.initial_margin) == (whole.margin_equity, whole.initial_margin)
