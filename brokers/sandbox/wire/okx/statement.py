@@ -142,8 +142,17 @@ class Statement:
             row |= self._pooled(pool, figures)
         if account in self._spot:
             row |= dict.fromkeys(NOT_IN_SPOT, "")
-            row["details"] = [detail | dict.fromkeys(NOT_OF_SPOT_CURRENCIES, "") for detail in details]
+            row["details"] = [
+                detail | dict.fromkeys(NOT_OF_SPOT_CURRENCIES, "") | self._lent(detail["ccy"], figures)
+                for detail in details
+            ]
         return success([row])
+
+    @staticmethod
+    def _lent(currency: str, figures: AccountFigures) -> dict[str, str]:
+        """Return what is there of a currency in spot mode: of what was lent, too, nothing is frozen."""
+        coin = figures.coin(currency)
+        return {} if coin is None else {"availBal": figure(max(coin.cross_wallet, ZERO))}
 
     def _pooled(self, pool: PoolFigures, figures: AccountFigures) -> dict[str, str]:
         notional = sum((self._usd(p, p.notional) for p in figures.positions if _is_cross(p)), ZERO)
