@@ -36,7 +36,8 @@ MATERIAL = Decimal("0.01")
 """Relief below this part of what is used is not worth the wait for it: fees and rounding make as much."""
 
 CRUMB = Decimal("0.01")
-"""No smaller part of a debt than this is left over: some venues refuse a repayment that leaves too little."""
+"""No smaller part of a debt is given back, for the next tick would ask for as much again, and none is left
+over: some venues refuse a repayment that leaves too little."""
 
 CENT, GRAIN = Decimal("0.01"), Decimal("1e-8")
 """The finest amounts of dollars and of other currencies that are given back."""
@@ -114,8 +115,9 @@ def plan_repayment(snapshot: AccountSnapshot, unit: str, policy: MarginPolicy) -
     debt, amount = debts[0], _grains(debts[0].within_reach, debts[0].currency)
     if owed is not None and debt.rate is not None:
         needed = max((worth_to_repay(left, owed) for left in state), default=ZERO)
-        wanted = ceil_to_step(needed / debt.rate, _grain(debt.currency))
-        amount = min(wanted if debt.owed - wanted >= CRUMB * debt.owed else debt.owed, amount)
+        crumb = CRUMB * debt.owed
+        wanted = ceil_to_step(max(needed / debt.rate, crumb), _grain(debt.currency))
+        amount = min(wanted if debt.owed - wanted >= crumb else debt.owed, amount)
         state = tuple(after_repaying(left, amount * debt.rate, owed) for left in state)
     return RepaymentPlan(
         account_id=snapshot.account_id,

@@ -238,6 +238,48 @@ async def test_until_pictures_show_it_nothing_else_is_done(owing: Open) -> None:
     assert [row.state for row in rows(desk)] == [R.COMPLETED]
 
 
+BOTH = {
+    "wallets": {"USDT": OpeningWallet(balance=D(35_000), borrowed=D(25_000))},
+    "positions": (OpeningPosition(symbol="X-USDT", side=Side.LONG, quantity=D(700)),),
+}
+"""95 % are used: 70 points by the position, 25 by the debt. Without the debt some must still be cut."""
+
+
+async def test_what_the_debt_does_not_free_is_cut_from_a_picture_without_it(owing: Open) -> None:
+    desk = owing(**BOTH)
+    await desk.watch(10)
+    assert given(desk) == [D(25_000)]
+    (order,) = desk.received()
+    assert D(100) <= order.quantity < D(101)  # from 70 % down to 60 %: a seventh, and what that costs
+    assert D("0.599") < desk.utilization() <= D("0.6")
+
+
+async def test_until_pictures_show_it_nothing_is_cut_that_it_may_have_freed(owing: Open) -> None:
+    desk = owing(**BOTH)
+    frozen = []
+
+    def freeze(call: str, moment: str, _arguments: object) -> None:
+        if (call, moment) == ("repay", "leaves") and not frozen:
+            desk.venue.freeze()
+            frozen.append(True)
+
+    desk.line.at = freeze
+    outcomes = await desk.watch(CATCH_UP.total_seconds() / 2)
+    assert outcomes[-1].reason is Reason.SETTLING
+    assert desk.received() == []
+
+
+async def test_a_repayment_nobody_hears_of_keeps_no_cut_waiting_for_long(owing: Open) -> None:
+    desk = owing(**BOTH)
+    desk.venue.mishaps.doom_write(Fate.NEVER_ARRIVED)
+    await desk.watch(CATCH_UP.total_seconds() - 1)
+    assert desk.received() == []
+    await desk.watch(5)
+    assert desk.received() != []
+    assert given(desk) == []
+    assert [row.state for row in rows(desk)] == [R.UNKNOWN]
+
+
 async def test_a_refused_one_is_tried_again_after_a_while_and_not_for_ever(owing: Open) -> None:
     desk = owing()
     desk.engine.controls.repayments_blocked = True

@@ -141,6 +141,8 @@ class Case:
         currency = self.venue.currency
         settles = {self.contract(held.symbol).settle for held in self.positions}
         wallets = self.wallets or {name: Decimal(20_000) / PRICES.get(name, 1) for name in settles}
+        if Decimal(self.borrowed):
+            wallets = {currency: "0", **wallets}
         positions = tuple(
             replace(
                 held,

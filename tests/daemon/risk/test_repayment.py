@@ -126,6 +126,11 @@ def test_why_nothing_is_given_back(
     assert obstacle(indebted(build, *rows, maintenance=maintenance)) is reason
 
 
+def test_no_crumb_of_a_debt_is_given_back(build: BUILD) -> None:
+    # one of 8,000 too many: 20 of 160,000 would do, until the next tick
+    assert planned(indebted(build, owed(160_000, 200_000), maintenance=4_001)).amount == 1_600
+
+
 def test_no_crumb_of_a_debt_is_left_over(build: BUILD) -> None:
     # 5,960 of 5,980 too many: 99.7 % of it are needed
     snapshot = indebted(build, owed(6_000, 9_000), maintenance=6_480, margin_equity=D(1_300))

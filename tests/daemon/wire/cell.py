@@ -55,7 +55,7 @@ class Cell:
             wallets={"USDT": wallet},
             funding={"USDT": funding},
             margin_pool=self.venue.pools[mode],
-            positions=(OpeningPosition(symbol=self.symbol, side=Side.LONG, quantity=held),),
+            positions=(OpeningPosition(symbol=self.symbol, side=Side.LONG, quantity=held),) if held else (),
         )
         self.engine = Engine(
             SandboxSpec(
