@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import BrokerError, ClockRefused, NonceRefused, NotSupported, RequestRefused, Unauthorized
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Position, Symbol
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
+from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, SentOrder
 from brokers.outcomes import KRAKEN_SPOT as OUTCOMES
 from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
@@ -26,6 +27,8 @@ from brokers.venues.kraken.spot.snapshot import SPOT_MARGIN, RawSnapshot, read_r
 BALANCE, POSITIONS = "privatePostTradeBalance", "privatePostOpenPositions"
 OPEN_ORDERS, CLOSED_ORDERS = "privatePostOpenOrders", "privatePostClosedOrders"
 TICKER = "publicGetTicker"
+LOOKS = ((OPEN_ORDERS, "open"), (CLOSED_ORDERS, "closed"))
+MOST_DEADLINES = 100
 
 _log = logging.getLogger("margind.brokers")
 
@@ -56,6 +59,7 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
     def __init__(self, spec: BrokerSpec) -> None:
         super().__init__(spec)
         self._held: tuple[Position, ...] = ()
+        self._deadlines: dict[ClientOrderId, datetime] = {}
         self._picture_cost = PICTURE
 
     # ------------------------------------------------------------------ reading
@@ -116,22 +120,35 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
     async def look_up_order(
         self, read: Read, client_order_id: ClientOrderId, symbol: Symbol
     ) -> OrderReport | None:
-        """Find an order among the closed ones, then the open ones, then the closed ones again.
+        """Find an order; until its deadline among the closed ones only, then among the open ones too.
 
-        An order moves from open to closed and never back: one that was in neither list had to end between
-        the first and the second look, and the third finds it.
+        Orders are immediate-or-cancel, so one that arrived is closed, and before its deadline absence proves
+        nothing: one look must do, for each counts. After it no order arrives any more, and one moves from
+        open to closed and never back: what is in neither list, looked at in this order, does not exist.
         """
         ours = {"cl_ord_id": str(client_order_id)}
-        for call, name in ((CLOSED_ORDERS, "closed"), (OPEN_ORDERS, "open"), (CLOSED_ORDERS, "closed")):
+        deadline = self._deadlines.get(client_order_id)
+        is_over = deadline is None or self.transport.venue_now() > deadline
+        for call, name in LOOKS if is_over else LOOKS[1:]:
             report = read_report(rows_by_id(await read(call, ours), name, call), client_order_id, symbol)
             if report is not None:
                 return report
         return None
 
+    def recall(self, order: SentOrder) -> None:
+        """Remember until when an order may arrive."""
+        self._remember(order.client_order_id, order.deadline)
+
+    def _remember(self, client_order_id: ClientOrderId, deadline: datetime) -> None:
+        self._deadlines[client_order_id] = deadline
+        while len(self._deadlines) > MOST_DEADLINES:
+            del self._deadlines[next(iter(self._deadlines))]
+
     # ------------------------------------------------------------------ writing
 
     def order_request(self, order: ReduceOrder) -> Request:
         """Build the reducing order; placing and cancelling do not count against the call counter."""
+        self._remember(order.client_order_id, order.deadline)
         params = order_params(order, find_rules(order.symbol, self._rulebook.rules))
         return Request(call="privatePostAddOrder", params=params, cost=0)
 
