@@ -121,13 +121,15 @@ def _unit(fields: Fields, book: Book) -> RiskUnit:
 def _call_ratio(
     fields: Fields, equity: Decimal | None, used: Decimal | None, margin_call: Decimal
 ) -> Decimal | None:
-    """Return `margin_call / ml`. Without used margin there is no margin level; otherwise it must be there."""
+    """Return `margin_call / ml`. Without used margin there is no margin level.
+
+    It says nothing that `e` and `m` do not say: where it is absent, it is built from them.
+    """
     level = fields.optional("ml")
     if used is None or used == ZERO:
         return None
     built = None if equity is None else 100 * equity / used
     if level is None:
-        fields.find(FindingCode.TOTALS_MISSING, f"ml is not stated though m is {used}")
         level = built
     elif built is not None:
         slack = TOLERANCE * max(abs(level), abs(built)) + ROUNDING * (1 + 100 / used)
