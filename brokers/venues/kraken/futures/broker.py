@@ -39,6 +39,8 @@ from brokers.venues.kraken.futures.profile import (
 from brokers.venues.kraken.futures.snapshot import RawSnapshot, account_mode, newest_time, read_snapshot
 from brokers.witness import ClockWitness
 
+NO_TICKERS: Json = {"tickers": []}
+
 _log = logging.getLogger("margind.brokers")
 
 
@@ -85,14 +87,15 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
     async def gather(self, read: Read) -> RawSnapshot:
         """Read wallets, positions and prices; the clock is measured again when their times do not fit it.
 
+        A host without prices still tells how near its wallets are: positions are then without a price each.
         Kraken signs no time and so never refuses ours: its own times are the only way to notice.
         """
         accounts, positions, tickers = await asyncio.gather(
             _ask(read, "privateGetAccounts"),
             _ask(read, "privateGetOpenpositions"),
-            _ask(read, "publicGetTickers"),
+            _ask_or_none(read, "publicGetTickers"),
         )
-        raw = RawSnapshot(accounts=accounts, positions=positions, tickers=tickers)
+        raw = RawSnapshot(accounts=accounts, positions=positions, tickers=tickers or NO_TICKERS)
         await self._witness.hear(newest_time(raw))
         return raw
 

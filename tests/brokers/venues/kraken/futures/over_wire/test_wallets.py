@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from brokers.errors import MalformedAnswer, Unauthorized
-from brokers.models import MarginMode, Measure, OrderSide, Side
+from brokers.models import FindingCode, MarginMode, Measure, OrderSide, Side
 from brokers.orders import OrderState, ReduceOrder, Verdict
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.faults import Fault, FaultKind
@@ -203,3 +203,16 @@ async def test_a_wrong_secret_is_for_a_human(sign_in: Open, secret: str) -> None
     broker = await sign_in("flex", secret=secret, connect=False)
     with pytest.raises(Unauthorized):
         await broker.connect()
+
+
+async def test_without_prices_the_wallet_still_tells_how_near_it_is(
+    sign_in: Open, server: SandboxServer
+) -> None:
+    broker = await sign_in("flex")
+    seen = (await broker.fetch_snapshot()).unit("flex")
+    routes = server._gateway._routes
+    server._gateway._routes = {key: r for key, r in routes.items() if not key[1].endswith("tickers")}
+    snapshot = await broker.fetch_snapshot()
+    assert {finding.code for finding in snapshot.findings} == {FindingCode.PRICE_UNKNOWN}
+    assert snapshot.positions
+    assert snapshot.unit("flex").initial_margin == seen.initial_margin > 0
