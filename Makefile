@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test fast check bench lock clean
+.PHONY: demo test fast check bench tables lock clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "margind needs Python 3.11 or newer")'
@@ -32,6 +32,9 @@ check: $(READY)  ## ruff, mypy strict, import contracts
 
 bench: $(READY)  ## ratios against plain ccxt, measured in this run
 	@$(BIN)/python -m tests.bench
+
+tables: $(READY)  ## what each product can do, written into README.md and docs/venues.md
+	@$(BIN)/python -m tests.tables
 
 lock:  ## refresh requirements.lock (needs uv)
 	@uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock

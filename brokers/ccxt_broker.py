@@ -35,6 +35,8 @@ from brokers.orders import (
     OrderReport,
     OrderState,
     ReduceOrder,
+    Repayment,
+    RepaymentReport,
     SentOrder,
     TransferReport,
     Verdict,
@@ -43,7 +45,7 @@ from brokers.outcomes import Write, classify
 from brokers.profile import Request
 from brokers.reading import Reader, parsing
 from brokers.registry import BrokerSpec
-from brokers.reports import cancel_reports, order_report
+from brokers.reports import cancel_reports, order_report, repayment_report
 from brokers.rulebook import NEWCOMER_S, REFRESH_S, shared_rulebook
 from brokers.transport import Transport
 
@@ -236,6 +238,15 @@ class CcxtBroker(VenueHooks[Raw]):
             message=reply.message,
         )
 
+    async def repay(self, repayment: Repayment) -> RepaymentReport:
+        """Give back debt, once, out of what the account has free of that currency; never sells for it."""
+        reply = await self._write(self.repay_request(repayment))
+        verdict = classify(self.outcomes, Write.REPAYMENT, reply)
+        receipt = None
+        if verdict is Verdict.ACCEPTED:
+            receipt = _or_none(lambda: self.parse_receipt(repayment, reply.payload))
+        return repayment_report(repayment, verdict, receipt, reply)
+
     # ------------------------------------------------------------------ the port: clock and end
 
     async def measure_clock(self) -> ClockOffset:
@@ -284,9 +295,11 @@ class CcxtBroker(VenueHooks[Raw]):
             return known, []
         try:
             mode = await self._read_mode(reader)
-        except BrokerError:
+        except BrokerError as error:
             if known is None:
                 raise
+            if self._mode_left == 0:  # the first of several; the next cycle tries again
+                _log.warning("%s: account mode taken as it was, %s: %s", self.account_id, known.label, error)
             return known, []
         if known is None or mode == known:
             return mode, []
@@ -350,7 +363,7 @@ def _doubts(snapshot: AccountSnapshot, spread_s: float) -> list[Finding]:
             symbol=position.symbol,
         )
         for position in snapshot.positions
-        if position.symbol not in snapshot.markets and position.symbol not in noted
+        if position.symbol not in snapshot.markets and position.symbol not in noted and position.reducible
     ]
     return findings
 

@@ -31,7 +31,7 @@ _KEEP_ALIVE_S = 10.0
 _REPEATED_BY_AIOHTTP = frozenset({"DELETE", "GET", "PUT"})
 """aiohttp repeats these once by itself when a kept connection turns out dead."""
 
-_SILENT = logging.Logger("brokers.ccxt", level=logging.CRITICAL + 1)  # noqa: LOG001
+_SILENT = logging.Logger("brokers.ccxt", level=logging.CRITICAL + 1)  # noqa: LOG001 - getLogger would register it
 """Registered nowhere, so no configuration can open it: at DEBUG ccxt logs keys and passphrases."""
 
 _SILENT.disabled = True

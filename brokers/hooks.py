@@ -20,7 +20,16 @@ from brokers.models import (
     OrderSide,
     Symbol,
 )
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, OrderState, ReduceOrder, TransferReport
+from brokers.orders import (
+    ClientOrderId,
+    OpenOrder,
+    OrderReport,
+    OrderState,
+    ReduceOrder,
+    Repayment,
+    TransferReport,
+    Verdict,
+)
 from brokers.outcomes import OutcomeTable
 from brokers.port import Capabilities
 from brokers.profile import NO_PARAMS, Json, Request, VenueProfile
@@ -87,6 +96,15 @@ class RowResult:
 
     order_id: str | None
     code: str | None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a successful answer to a repayment says: taken or failed, and how much of the currency it took."""
+
+    verdict: Verdict = Verdict.ACCEPTED
+    repaid: Decimal | None = None
     message: str | None = None
 
 
@@ -208,3 +226,12 @@ class VenueHooks(ABC, Generic[Raw]):
         """Find a transfer; `None` only on a complete answer that does not hold it."""
         del read, client_id, amount, since
         raise NotSupported(f"{self.profile.venue}: no transfers of {currency}")
+
+    def repay_request(self, repayment: Repayment) -> Request:
+        """Pure: the call that gives back debt and sells nothing for it."""
+        raise NotSupported(f"{self.profile.venue}: no call repays {repayment.currency}")
+
+    def parse_receipt(self, repayment: Repayment, payload: Json) -> Receipt:
+        """Pure: what a successful answer to a repayment says; by default that it was taken."""
+        del repayment, payload
+        return Receipt()

@@ -141,7 +141,11 @@ class Position:
     """One open position, as the venue liquidates and as an order would close it.
 
     `quantity` is in the venue's order unit, > 0. `notional` is at mark, in `settle`, >= 0. Margin figures
-    are in `settle`. `unit` is the key of the risk unit that answers for it.
+    are in `settle`. `unit` is the key of the risk unit that answers for it. `reducible`: the venue has an
+    order that can only reduce it; one without is watched, and never cut.
+
+    `netting` names what hedges it under other symbols: long and short of one name (and margin mode) stand
+    against each other, and a unit of quantity is as much of the same thing in each. `None`: only its symbol.
     """
 
     symbol: Symbol
@@ -161,6 +165,8 @@ class Position:
     leverage_setting: Decimal | None = None
     liquidation_price: Decimal | None = None
     updated_at: datetime | None = None
+    netting: str | None = None
+    reducible: bool = True
 
     def __post_init__(self) -> None:
         """Refuse an empty row: a flat position is the absence of one."""
@@ -171,6 +177,11 @@ class Position:
     def key(self) -> tuple[Symbol, Side, MarginMode]:
         """What identifies the position within its account."""
         return (self.symbol, self.side, self.margin_mode)
+
+    @property
+    def hedge(self) -> tuple[str, MarginMode]:
+        """What it shares with the positions that it can hedge, and that can hedge it."""
+        return (self.netting or self.symbol, self.margin_mode)
 
     @property
     def closing_side(self) -> OrderSide:
@@ -221,7 +232,10 @@ class Collateral:
     """One currency of an account; amounts in that currency, `value` in the venue's account currency.
 
     `debt` is principal owed (>= 0), `interest` what has accrued on it; `None` where the venue shows none.
-    `interest_rate` is per year, as a fraction.
+    `interest_rate` is per year, as a fraction. `repayable` is how much of debt and interest the account could
+    give back now by a call, out of this currency's own free balance; `None`: not known, or no call does it in
+    the account's mode. `unit` is the key of the risk unit that owns the row; `None`: the account's, or that
+    of the currency.
     """
 
     currency: str
@@ -231,6 +245,15 @@ class Collateral:
     debt: Decimal | None = None
     interest: Decimal | None = None
     interest_rate: Decimal | None = None
+    repayable: Decimal | None = None
+    unit: str | None = None
+
+    @property
+    def owed(self) -> Decimal | None:
+        """Debt and interest; `None` where the venue shows neither."""
+        if self.debt is None and self.interest is None:
+            return None
+        return (self.debt or Decimal(0)) + (self.interest or Decimal(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

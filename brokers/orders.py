@@ -1,4 +1,4 @@
-"""Orders and transfers as values: what rests at a venue, what margind may send, what became of it."""
+"""Orders, transfers and repayments as values: what rests, what margind may send, what became of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,7 +61,9 @@ class ReduceOrder:
     limit_price: Decimal | None = None
 
     def __post_init__(self) -> None:
-        """Refuse more than the position, a foreign id and a naive time."""
+        """Refuse more than the position, one that is only watched, a foreign id and a naive time."""
+        if not self.position.reducible:
+            raise ValueError(f"{self.position.symbol}: no order can only reduce it")
         if not 0 < self.quantity <= self.position.quantity:
             raise ValueError(
                 f"{self.position.symbol}: cannot reduce {self.position.quantity} by {self.quantity}",
@@ -165,5 +167,39 @@ class TransferReport:
     amount: Decimal
     verdict: Verdict
     transfer_id: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repayment:
+    """Debt to be given back out of the same currency's free balance; nothing is sold for it.
+
+    `unit` is the key of the risk unit that owes it, `amount` in `currency`, principal and interest alike.
+    `client_id` is for our journal: venues take none, so a repayment is never sent twice.
+    """
+
+    unit: str
+    currency: str
+    amount: Decimal
+    client_id: str
+
+    def __post_init__(self) -> None:
+        """Refuse to give back nothing."""
+        if self.amount <= 0:
+            raise ValueError(f"{self.currency}: cannot repay {self.amount}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepaymentReport:
+    """What the venue says of a repayment; the debt, read again, says what it did.
+
+    ACCEPTED: the venue has taken it, done or still at it. `repaid` in the debt's currency, `None` where the
+    answer does not say.
+    """
+
+    repayment: Repayment
+    verdict: Verdict
+    repaid: Decimal | None = None
     code: str | None = None
     message: str | None = None

@@ -17,6 +17,7 @@ class Write(StrEnum):
     CANCEL = "cancel"
     LEVERAGE = "leverage"
     TRANSFER = "transfer"
+    REPAYMENT = "repayment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class OutcomeTable:
         rejected: Code -> why it proves that nothing was executed. Holds for every kind of write.
         rejected_orders: As `rejected`, for orders only.
         rejected_cancels: As `rejected`, for cancellations only.
+        rejected_repayments: As `rejected`, for repayments only.
         exists: Codes that say the client id is known already: look it up and adopt it.
         benign: Per kind of write, codes that mean the goal was reached already (order gone, leverage as
             asked, position flat). They are rejections too: the write itself did nothing. A fresh read must
@@ -40,6 +42,7 @@ class OutcomeTable:
     rejected: Mapping[str, str]
     rejected_orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     rejected_cancels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    rejected_repayments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     exists: frozenset[str] = frozenset()
     benign: Mapping[Write, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     despite_status: frozenset[str] = frozenset()
@@ -56,6 +59,8 @@ class OutcomeTable:
         if write is Write.ORDER and code in self.rejected_orders:
             return Verdict.REJECTED
         if write is Write.CANCEL and code in self.rejected_cancels:
+            return Verdict.REJECTED
+        if write is Write.REPAYMENT and code in self.rejected_repayments:
             return Verdict.REJECTED
         return Verdict.UNKNOWN
 
@@ -141,6 +146,11 @@ BINANCE = OutcomeTable(
         | _because(_STATE, -2023, -4060, -4061, -4062, -4087, -4088, -4140, -4141, -4192, -4400, -4401)
         | _because(_SHAPE, -2026, -4120, -4138)
     ),
+    rejected_repayments=MappingProxyType(
+        _because("refused by the loan desk: it takes no repayment now, or none of that size", -3007, -3010)
+        | _because("refused by the loan desk: it takes no repayment now, or none of that size", -3015, -3016)
+        | _because("refused by the loan desk: nothing is owed, or not enough is free", -3003, -3041)
+    ),
     exists=frozenset({"-4116", "-4115"}),
     benign=MappingProxyType(
         {
@@ -154,7 +164,8 @@ BINANCE = OutcomeTable(
 or failed inside: "execution status unknown"), -2010 (also used for a duplicate that stands), -1003 and -1015
 (rate limits: also sent by a gateway that forwarded the order).
 
-Source: Binance docs, USD-M and COIN-M futures "Error Codes".
+Source: Binance docs, USD-M and COIN-M futures "Error Codes"; of repayments Margin Trading "Error Codes", of
+which -3000 and -3044 (failed inside, busy) are left out.
 """
 
 OKX = OutcomeTable(
@@ -179,6 +190,7 @@ OKX = OutcomeTable(
         | _because(_SHAPE, 51001, 51002, 51003, 51015, 51204, 51205)
         | _because(_REDUCE, 51148, 51206)
     ),
+    rejected_repayments=MappingProxyType(_because(_SHAPE, 51000) | _because(_STATE, 51010)),
     exists=frozenset({"51016", "50071", "58124", "58404"}),
     benign=MappingProxyType(
         {
@@ -188,8 +200,8 @@ OKX = OutcomeTable(
     ),
 )
 """OKX v5. Not in it, on purpose: 50004, 51054 and 51149 (timed out, status unknown), 50001, 50005, 50013
-and 50026 (the venue is down or failed inside), 50042 (repeated request: the first may stand), 51000 (its text
-covers a client id in use, too), 51410 and 51412 (cancellation under way or timed out).
+and 50026 (the venue is down or failed inside), 50042 (repeated request: the first may stand), 51000 of orders
+(its text covers a client id in use, too), 51410 and 51412 (cancellation under way or timed out).
 
 Source: OKX docs, v5 "Error Code".
 """

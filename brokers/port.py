@@ -6,13 +6,24 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from brokers.models import AccountId, AccountSnapshot, ClockOffset, KeyPermissions, Symbol
+from brokers.models import (
+    BOTH_MEASURES,
+    AccountId,
+    AccountSnapshot,
+    ClockOffset,
+    KeyPermissions,
+    Measure,
+    Symbol,
+)
+from brokers.no_return import PointOfNoReturn
 from brokers.orders import (
     CancelReport,
     ClientOrderId,
     OpenOrder,
     OrderReport,
     ReduceOrder,
+    Repayment,
+    RepaymentReport,
     SentOrder,
     TransferReport,
 )
@@ -25,9 +36,15 @@ class Capabilities:
     `order_time_to_live` is how long after sending the venue may still accept an order.
     `ids_unique_for_ever`: a client id that was ever used is refused; otherwise only while its order is open.
     `set_leverage`: a leverage setting can be made without changing what backs a position.
+    `repay`: there is a call that gives back debt out of its own currency's free balance and sells nothing.
     `limit_orders`: a reducing order may carry a price; where not, everything goes to market.
     `pace` is how often a picture can be read for ever, where the venue's limits allow that less often than
     once a poll interval; `protective_pace` is the same for protective reads.
+    `measures` are the ones by which its units are judged. `points` are the points of no return: the policy
+    keeps its thresholds below them.
+    `position_bound`: orders go by a call that only closes positions, in place of a reduce-only flag.
+    `lookup_by_id`: an order is found by its client id; where not, by what it was.
+    `deadline` names what carries an order's deadline, where that is neither signature window nor nonce.
     """
 
     order_time_to_live: timedelta
@@ -36,9 +53,15 @@ class Capabilities:
     transfer_in: bool
     key_permissions: bool
     set_leverage: bool = True
+    repay: bool = False
     limit_orders: bool = True
     pace: timedelta = timedelta(0)
     protective_pace: timedelta = timedelta(0)
+    measures: frozenset[Measure] = BOTH_MEASURES
+    points: tuple[PointOfNoReturn, ...] = ()
+    position_bound: bool = False
+    lookup_by_id: bool = True
+    deadline: str | None = None
 
 
 class Broker(Protocol):
@@ -100,6 +123,13 @@ class Broker(Protocol):
         self, client_id: str, currency: str, amount: Decimal, since: datetime
     ) -> TransferReport | None:
         """Look a transfer up, by id where the venue has one, else by amount and time; `None`: not known."""
+
+    async def repay(self, repayment: Repayment) -> RepaymentReport:
+        """Give back debt, once, out of what the account has free of that currency; never sells for it.
+
+        An unknown outcome needs no lookup: a later snapshot shows the debt. Raises
+        `NotSupported` without the capability `repay`.
+        """
 
     async def fetch_permissions(self) -> KeyPermissions:
         """Read what the API key may do."""

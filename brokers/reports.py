@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from brokers.answers import Reply
-from brokers.hooks import Ack, CancelBatch, RowResult
-from brokers.orders import CancelReport, OrderReport, ReduceOrder, Verdict
+from brokers.hooks import Ack, CancelBatch, Receipt, RowResult
+from brokers.orders import CancelReport, OrderReport, ReduceOrder, Repayment, RepaymentReport, Verdict
 from brokers.outcomes import OutcomeTable, Write, classify
 
 
@@ -74,3 +74,17 @@ def cancel_reports(
             )
         )
     return tuple(reports)
+
+
+def repayment_report(
+    repayment: Repayment, verdict: Verdict, receipt: Receipt | None, reply: Reply
+) -> RepaymentReport:
+    """Say what became of `repayment`: a success whose receipt cannot be read is UNKNOWN."""
+    if verdict is not Verdict.ACCEPTED:
+        return RepaymentReport(repayment=repayment, verdict=verdict, code=reply.code, message=reply.message)
+    if receipt is None:
+        message = "answer of a foreign shape"
+        return RepaymentReport(repayment=repayment, verdict=Verdict.UNKNOWN, message=message)
+    return RepaymentReport(
+        repayment=repayment, verdict=receipt.verdict, repaid=receipt.repaid, message=receipt.message
+    )

@@ -42,7 +42,12 @@ PRODUCTS: Mapping[BrokerId, tuple[str, ...]] = MappingProxyType(
 
 
 NO_TESTNET = frozenset(
-    {(BrokerId.KRAKEN, "spot"), (BrokerId.COINBASE, "spot"), (BrokerId.COINBASE, "futures")}
+    {
+        (BrokerId.BINANCE, "portfolio"),
+        (BrokerId.KRAKEN, "spot"),
+        (BrokerId.COINBASE, "spot"),
+        (BrokerId.COINBASE, "futures"),
+    }
 )
 """Where the venue has no test system."""
 

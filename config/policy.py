@@ -16,13 +16,14 @@ class Action(StrEnum):
 
     CANCEL_ORDERS = "cancel_orders"  # risk-increasing orders only; protective ones stay
     TOP_UP = "top_up"  # collateral from the same venue's funding wallet, within `top_up`
+    REPAY = "repay"  # what is owed, out of that currency's own free balance; nothing is sold for it
     REDUCE = "reduce"  # cut positions, cheapest relief first, down to the target
     FLATTEN = "flatten"  # close what is left, latched until the venue confirms flat
 
 
 ActionList = tuple[Word[Action], ...]
 LEVELS = ("warning", "critical", "liquidation")
-RELIEVING = frozenset({Action.TOP_UP, Action.REDUCE, Action.FLATTEN})
+RELIEVING = frozenset({Action.TOP_UP, Action.REPAY, Action.REDUCE, Action.FLATTEN})
 
 
 class Ladder(Section):
@@ -82,7 +83,7 @@ class Actions(Section):
 
     warning: ActionList = ()
     critical: ActionList = (Action.CANCEL_ORDERS,)
-    liquidation: ActionList = (Action.CANCEL_ORDERS, Action.TOP_UP, Action.REDUCE, Action.FLATTEN)
+    liquidation: ActionList = tuple(Action)
 
     @model_validator(mode="after")
     def _escalates(self) -> Self:
@@ -108,7 +109,7 @@ class Actions(Section):
         return max((list(Action).index(action) for action in getattr(self, level)), default=-1)
 
     def first_relief(self) -> str:
-        """Return the mildest level that cuts positions or moves collateral; `liquidation` if none does."""
+        """Return the mildest level that does more than cancel; `liquidation` if none does."""
         return next((level for level in LEVELS if RELIEVING & set(getattr(self, level))), LEVELS[-1])
 
 

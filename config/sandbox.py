@@ -52,9 +52,9 @@ class SandboxBroker(StrEnum):
 
 PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        SandboxBroker.BYBIT: {"unified": ("cross", "isolated")},
+        SandboxBroker.BYBIT: {"unified": ("cross", "isolated", "portfolio", "uta1")},
         SandboxBroker.BINANCE: {"usdm": ("single_asset", "multi_assets")},
-        SandboxBroker.OKX: {"unified": ("futures", "multi_currency", "portfolio")},
+        SandboxBroker.OKX: {"unified": ("futures", "multi_currency", "portfolio", "spot")},
         SandboxBroker.BINANCECOINM: {"coinm": ("coin_margined",)},
         SandboxBroker.BINANCEPM: {"portfolio": ("portfolio_margin",)},
         SandboxBroker.KRAKEN: {"spot": ("spot_margin",)},
@@ -246,9 +246,10 @@ class SandboxAccount(Section):
         if self.broker is SandboxBroker.COINBASE and not self.secret.startswith("-----BEGIN"):
             hint = "Coinbase keys are ECDSA private keys: write one in PEM form"
             yield Complaint(path=("secret",), what="is no key in PEM form", hint=hint)
-        if self.mode == "cash" and (self.positions or self.orders):
+        if self.mode in {"cash", "spot"} and (self.positions or self.orders):
             where = "positions" if self.positions else "orders"
-            yield Complaint(path=(where,), what="are not used", hint="a cash account has none: remove them")
+            hint = f"a {self.mode} account has none: remove them"
+            yield Complaint(path=(where,), what="are not used", hint=hint)
 
     def _position_misfits(self) -> Iterator[Complaint]:
         if self.position_mode is PositionMode.HEDGE and self.broker in ONE_WAY:
@@ -262,7 +263,8 @@ class SandboxAccount(Section):
                 hint = "one-way accounts hold one position a symbol, hedged ones one a side"
                 yield Complaint(path=("positions", index, "symbol"), what="is held already", hint=hint)
             seen.add(key)
-            if self.broker is SandboxBroker.BYBIT and position.margin not in {None, self.mode}:
+            wanted = Margin.ISOLATED if self.mode == "isolated" else Margin.CROSS
+            if self.broker is SandboxBroker.BYBIT and position.margin not in {None, wanted}:
                 hint = "Bybit sets cross or isolated for the whole account: use the account's mode"
                 what = f"differs from the account's mode {self.mode}"
                 yield Complaint(path=("positions", index, "margin"), what=what, hint=hint)

@@ -10,7 +10,7 @@ from datetime import datetime
 from brokers.errors import BrokerError, VenueUnavailable
 from config.resolution import ResolvedSecrets
 from config.schema import Settings
-from daemon.clock import Clock, SystemClock
+from daemon.clock import SKEWED_S, Clock, SystemClock, skewed
 from daemon.cycle import Cycle
 from daemon.errors import ConfigurationFault, FatalError
 from daemon.history import database_url, start_carrier
@@ -48,6 +48,7 @@ async def run(settings: Settings, secrets: ResolvedSecrets, clock: Clock | None 
         start_carrier(stack, url, journal, clock)
         _tell_orders(journal, clock.now())
         trusted = await _connect(accounts)
+        _tell_skew(trusted, clock)
         board = Board()
         guards = [
             Guard(
@@ -127,6 +128,14 @@ def _tell_orders(journal: Journal, now: datetime) -> None:
             why=order.reason,
             next=lifted,
         )
+
+
+def _tell_skew(accounts: tuple[tuple[Account, bool], ...], clock: Clock) -> None:
+    """Say where the machine's clock is far off: that is made up for while the venue's can be measured."""
+    for account, is_ready in accounts:
+        offset_s = (account.broker.venue_now() - clock.now()).total_seconds() if is_ready else 0.0
+        if abs(offset_s) > SKEWED_S:
+            logger().error("clock_skewed", account=account.settings.id, why=skewed(offset_s))
 
 
 async def _close_brokers(accounts: tuple[Account, ...]) -> None:

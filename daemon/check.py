@@ -18,14 +18,15 @@ from brokers.errors import (
 from brokers.models import AccountSnapshot, ClockOffset, KeyPermissions
 from config.resolution import ResolvedSecrets
 from config.schema import Settings
+from daemon.clock import SKEWED_S, skewed
 from daemon.errors import EXIT_CONFIG, EXIT_FAILURE, EXIT_OK
 from daemon.history import database_url
 from daemon.logs import Scrubber, configure
 from daemon.opening import Account, open_accounts, secrets_of
-from daemon.policies import mode_of, policy_of
+from daemon.policies import mode_of, policy_within
 from daemon.recording import percent
 from daemon.risk.assessment import Assessment, assess
-from daemon.vetting import objection_to
+from daemon.vetting import Concern, concerns_about, objection_to
 from database.engine import shown
 
 PATIENCE_S = 30.0
@@ -43,6 +44,7 @@ class Report:
     account: Account
     clock: ClockOffset | None = None
     permissions: KeyPermissions | None = None
+    concerns: tuple[Concern, ...] = ()
     key_trouble: str | None = None
     snapshot: AccountSnapshot | None = None
     assessment: Assessment | None = None
@@ -66,7 +68,7 @@ async def check_accounts(settings: Settings, secrets: ResolvedSecrets) -> int:
     console.print(_table(settings, reports))
     scrub = Scrubber(secrets_of(secrets))
     for report in reports:
-        for line in _lines(report):
+        for line in (*_clamped_lines(settings, report.account), *_lines(report)):
             console.print(scrub.text(line), soft_wrap=True, markup=False)
     return _exit_code(reports)
 
@@ -114,15 +116,20 @@ async def _ask(settings: Settings, account: Account) -> Report:
         key_trouble = "this venue tells nobody"
     except BrokerError as error:
         key_trouble = str(error)
-    objection = objection_to(account.settings, permissions) if permissions else None
+    objection: str | None = None
+    concerns: tuple[Concern, ...] = ()
+    if permissions is not None:
+        objection = objection_to(account.settings, permissions)
+        mode = mode_of(settings, account.settings)
+        concerns = tuple(concerns_about(permissions, mode, broker.venue_now()))
     snapshot = await broker.fetch_snapshot()
-    assessment = assess(
-        snapshot, policy_of(settings, account.settings, broker.capabilities.pace), broker.venue_now(), None
-    )
+    clamped = policy_within(settings, account.settings, broker.capabilities)
+    assessment = assess(snapshot, clamped.policy, broker.venue_now(), None)
     return Report(
         account=account,
         clock=clock,
         permissions=permissions,
+        concerns=concerns,
         key_trouble=key_trouble,
         snapshot=snapshot,
         assessment=assessment,
@@ -186,6 +193,12 @@ def _key_words(report: Report) -> str:
     return " ".join(word for word, holds in words.items() if holds) or "unknown"
 
 
+def _clamped_lines(settings: Settings, account: Account) -> list[str]:
+    """Return which thresholds count otherwise than configured; no venue need answer for that."""
+    clamps = policy_within(settings, account.settings, account.broker.capabilities).clamps
+    return [f"account {account.settings.id}: {one.sentence}" for one in clamps]
+
+
 def _lines(report: Report) -> list[str]:
     """Return what the table has no room for."""
     name = report.account.settings.id
@@ -199,11 +212,10 @@ def _lines(report: Report) -> list[str]:
             f"account {name}: what its key may do is not known ({report.key_trouble}); "
             "make sure at the venue that it cannot withdraw"
         )
-    if report.permissions is not None:
-        if report.permissions.can_trade is False:
-            lines.append(f"account {name}: its key cannot trade; margind can only watch it")
-        if report.permissions.ip_bound is False:
-            lines.append(f"account {name}: its key is not bound to an address; bind it at the venue")
+    lines += [f"account {name}: {one.why}; {one.next}" for one in report.concerns]
+    skew_s = 0.0 if report.clock is None else report.clock.offset_ms / 1000
+    if abs(skew_s) > SKEWED_S:
+        lines.append(f"account {name}: {skewed(skew_s)}")
     gates = report.assessment.gates if report.assessment else ()
     return [*lines, *(f"account {name}: {gate.reason.value}: {gate.detail}" for gate in gates)]
 

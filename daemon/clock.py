@@ -9,6 +9,18 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+SKEWED_S = 5.0
+"""A machine clock further off than this is told: requests are signed by the venue's time, records are not."""
+
+
+def skewed(offset_s: float) -> str:
+    """Return in words that a venue's clock is `offset_s` ahead of ours, or behind."""
+    where = "behind" if offset_s > 0 else "ahead of"
+    return (
+        f"this machine's clock is {abs(offset_s):.1f} s {where} the venue's; "
+        "requests are signed by the venue's, records are dated by ours: put the machine on NTP"
+    )
+
 
 class Clock(Protocol):
     """Time, as an argument."""

@@ -18,7 +18,8 @@ from daemon.clock import Clock
 from daemon.diary import log_transitions
 from daemon.execution import Execution
 from daemon.flatten import latched_units
-from daemon.ladder import Climb, Footing, Ladder
+from daemon.footing import Climb, Footing
+from daemon.ladder import Ladder
 from daemon.logs import logger
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
@@ -162,6 +163,7 @@ class Cycle:
             self._ladder.catch_up.note(await self._settlement.settle(), self._clock.uptime())
             await self._top_up.settle()
         sight = await look(self._broker, self._policy, self._previous, protective=protective)
+        self._ladder.repaying.settle(sight.snapshot)
         if sight.assessment is not None and CLOCK_SYMPTOMS & {gate.reason for gate in sight.assessment.gates}:
             await self._measure_clock()
         return sight
@@ -244,11 +246,13 @@ class Cycle:
         )
         return Context(
             halted=self._mandate.is_halted(),
-            unsettled=is_behind or bool(self._settlement.open()),
+            unsettled=is_behind or self._ladder.repaying.is_fresh() or bool(self._settlement.open()),
             rungs=memory.rungs,
             cancellable_orders=None if provided is None else len(provided.orders or ()),
             funds=None if provided is None else provided.funds,
             top_ups_in_episode=memory.top_ups,
+            can_repay=self._ladder.repaying.is_offered,
+            repayments_in_episode=self._ladder.repaying.count_in(self._episode_number()),
             orders_last_minute=self._orders_last_minute(),
             steps=memory.steps,
             episodes_last_hour=journal.episodes.count_since(
@@ -297,12 +301,15 @@ class Cycle:
             assessment=sight.assessment,
             orders=provided.orders,
             funds_in=provided.funds_in,
-            episode=self._alarm.episode.number if self._alarm.episode else NO_EPISODE,
+            episode=self._episode_number(),
             step=current.steps if current and self._alarm.episode else 0,
             mode=self._mandate.mode(),
             orders_last_minute=self._orders_last_minute(),
             transaction=lambda: self._notebook.transaction(self._alarm, sight),
         )
+
+    def _episode_number(self) -> int:
+        return self._alarm.episode.number if self._alarm.episode else NO_EPISODE
 
     # ------------------------------------------------------------------ tell
 

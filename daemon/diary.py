@@ -15,6 +15,7 @@ BAD_NEWS = {
     TransitionKind.PROTECTION_LOST,
     TransitionKind.EPISODE_BEGAN,
     TransitionKind.LEVERAGE_OVER_CAP,
+    TransitionKind.DEBT_DRIVES_RISK,
 }
 
 

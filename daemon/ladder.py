@@ -1,4 +1,4 @@
-"""Climbing one rung of the action ladder: cancel, top up, reduce, flatten; each journaled before it is done.
+"""Climbing one rung of the action ladder, from cancelling to flattening; each journaled before it is done.
 
 A plan that is infeasible, or that the guard refuses, is over for its own picture only: the next picture is
 planned anew. What rungs have given over time is in `daemon.memory`.
@@ -6,11 +6,8 @@ planned anew. What rungs have given over time is in `daemon.memory`.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from brokers.models import AccountSnapshot
 from brokers.numbers import ZERO
 from brokers.orders import CancelReport, OpenOrder, Verdict
 from brokers.port import Broker
@@ -18,54 +15,28 @@ from daemon.catchup import CatchUp
 from daemon.clock import Clock
 from daemon.execution import Execution, Ticket
 from daemon.flatten import latch
+from daemon.footing import Climb, Footing
 from daemon.logs import logger
 from daemon.memory import RungMemory
-from daemon.recording import plan_summary, snapshot_summary
-from daemon.risk.assessment import Assessment
+from daemon.recording import plan_summary, repayment_summary, snapshot_summary
+from daemon.repaying import Repaying, repayment_sentence
 from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.guard import History, RefusedPlan, approve
-from daemon.risk.policy import Action, MarginPolicy, Mode
+from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PositionKey, plan_reduction
+from daemon.risk.repayment import RepaymentPlan, plan_repayment
 from daemon.topup import TopUp
 from database.ids import random_id
 from database.journal import Journal
 from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, Transfer, TransferState
+from database.repayment_records import RepaymentState
 
 CANCEL_PATIENCE_S = 3.0
 """Longer than one cancellation may take: of many that hang, the later ones are left to the next round."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Climb:
-    """What climbing a rung came to. `sent` counts orders, cancellations and transfers that left.
-
-    `gave_nothing`: the rung is over for this picture, and another one may be due.
-    """
-
-    sentence: str
-    sent: int = 0
-    gave_nothing: bool = False
-    intents: tuple[Intent, ...] = ()
-    refused: RefusedPlan | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footing:
-    """What a rung stands on: the confirmed picture, its judgement, and the place in the episode."""
-
-    snapshot: AccountSnapshot
-    assessment: Assessment
-    orders: tuple[OpenOrder, ...] | None
-    episode: int
-    step: int
-    mode: Mode
-    orders_last_minute: int
-    funds_in: str | None = None
-    """The unit currency for which the funding wallet was looked up."""
-
-    transaction: Callable[[], AbstractContextManager[None]]
-    """Opens a transaction that takes the cycle's other rows (alarm, transitions, samples) along."""
+REFUSED_REPAYMENT_REST_S = 30.0
+"""A refused repayment is not tried again sooner: Bybit takes none for a minute and a half of each hour."""
 
 
 class Ladder:
@@ -89,6 +60,7 @@ class Ladder:
         self._execution = execution
         self._top_up = top_up
         self._config_hash = config_hash
+        self.repaying = Repaying(broker=broker, journal=journal, clock=clock)
         self.memory = RungMemory()
         self.catch_up = CatchUp()
 
@@ -104,6 +76,8 @@ class Ladder:
                 return await self._cancel(act, unit, footing)
             case Action.TOP_UP:
                 return await self._move_in(act, unit, footing)
+            case Action.REPAY:
+                return await self._repay(act, unit, footing)
             case Action.REDUCE | Action.FLATTEN:
                 return await self._cut(act, unit, footing)
 
@@ -202,6 +176,35 @@ class Ladder:
             self.memory.finish(unit, Action.TOP_UP, RungState.FAILED, act.reason)
         return Climb(sentence=_transfer_sentence(transfer), sent=1)
 
+    # ------------------------------------------------------------------ repay
+
+    async def _repay(self, act: Act, unit: str, footing: Footing) -> Climb:
+        planned = self._plan_repayment(unit, footing)
+        if isinstance(planned, Infeasible):
+            self.memory.pass_by(unit, Action.REPAY, planned.reason)
+            return Climb(sentence=f"cannot repay: {planned.detail}", gave_nothing=True)
+        plan = self._plan(act, footing, repayment_summary(planned))
+        with footing.transaction():
+            self._journal.plans.add(plan)
+            self._count_step(footing)
+            repayment = self.repaying.write_down(planned, episode=footing.episode, step=footing.step)
+        repayment = await self.repaying.send(repayment)
+        with self._journal.transaction():
+            self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
+        if repayment.state is RepaymentState.REJECTED:
+            self.memory.repay_again_at = self._clock.uptime() + REFUSED_REPAYMENT_REST_S
+        return Climb(sentence=repayment_sentence(repayment), sent=1)
+
+    def _plan_repayment(self, unit: str, footing: Footing) -> RepaymentPlan | Infeasible:
+        """Plan a repayment, unless one is under way or the venue has just refused one."""
+        if self._journal.repayments.in_flight(footing.snapshot.account_id):
+            detail = "what became of the last repayment is not known yet"
+            return Infeasible(unit=unit, reason=Reason.SETTLING, detail=detail)
+        if self._clock.uptime() < self.memory.repay_again_at:
+            detail = "the venue has refused the last repayment; it is tried again in a while"
+            return Infeasible(unit=unit, reason=Reason.REPAY_REFUSED, detail=detail)
+        return plan_repayment(footing.snapshot, unit, self._policy)
+
     # ------------------------------------------------------------------ reduce, flatten
 
     async def _cut(self, act: Act, unit: str, footing: Footing) -> Climb:
@@ -297,6 +300,12 @@ class Ladder:
         if any((plan.decision, plan.plan.get("unit")) == wanted for plan in waiting):
             return Climb(sentence=f"a plan to {advise.action.value} waits for approval")
         detail: dict[str, object] = {"unit": advise.facts.unit}
+        if advise.action is Action.REPAY and advise.facts.unit is not None:
+            repayment = self._plan_repayment(advise.facts.unit, footing)
+            if isinstance(repayment, Infeasible):
+                self.memory.pass_by(repayment.unit, Action.REPAY, repayment.reason)
+                return Climb(sentence=f"cannot repay: {repayment.detail}", gave_nothing=True)
+            detail = repayment_summary(repayment)
         if advise.action in {Action.REDUCE, Action.FLATTEN} and advise.facts.unit is not None:
             planned = plan_reduction(
                 footing.assessment,

@@ -59,6 +59,7 @@ class RungMemory:
     cancel_rests: int = 0
     cancel_again_at: float = 0.0
     top_ups: int = 0
+    repay_again_at: float = 0.0
     tries: dict[str, int] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
     rests: dict[PositionKey, Rest] = field(default_factory=dict)

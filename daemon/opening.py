@@ -1,7 +1,7 @@
 """Opening accounts: settings and secrets become brokers, and keys are vetted before they are trusted."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from brokers.errors import NotSupported, Unauthorized, VenueUnavailable
 from brokers.models import AccountId
@@ -12,7 +12,10 @@ from config.resolution import ResolvedCredentials, ResolvedSecrets
 from config.schema import Settings
 from daemon.cycle import Guarded
 from daemon.errors import ConfigurationFault
-from daemon.policies import mode_of, policy_of
+from daemon.logs import logger
+from daemon.policies import mode_of, policy_within
+from daemon.risk.figures import percent
+from daemon.risk.policy import Mode
 from daemon.topup import TopUpCaps
 from daemon.vetting import KeyVetting
 
@@ -31,10 +34,10 @@ class Preparation:
     The work goes on meanwhile, and a later call finds it done, or begins anew after a failure.
     """
 
-    def __init__(self, settings: AccountSettings, broker: Broker) -> None:
+    def __init__(self, settings: AccountSettings, broker: Broker, mode: Mode) -> None:
         self._settings = settings
         self._broker = broker
-        self._vetting = KeyVetting(settings, broker)
+        self._vetting = KeyVetting(settings, broker, mode)
         self._task: asyncio.Task[None] | None = None
 
     async def __call__(self) -> None:
@@ -90,7 +93,7 @@ def open_accounts(settings: Settings, secrets: ResolvedSecrets) -> tuple[Account
                 f"account {account.id}: margind has no adapter for {account.broker.value} {account.product} "
                 "yet; remove the account or choose another product"
             ) from error
-        prepare = Preparation(account, broker)
+        prepare = Preparation(account, broker, mode_of(settings, account))
         accounts.append(Account(settings=account, broker=broker, prepare=prepare))
     return tuple(accounts)
 
@@ -113,13 +116,20 @@ def spec_of(account: AccountSettings, credentials: ResolvedCredentials) -> Broke
 
 
 def guarded_of(settings: Settings, account: Account) -> Guarded:
-    """Return an account as its cycle needs it; where orders take no price, every step goes to market."""
-    policy = policy_of(settings, account.settings, account.broker.capabilities.pace)
-    if not account.broker.capabilities.limit_orders:
-        policy = replace(policy, limits=replace(policy.limits, market_every=1))
+    """Return an account as its cycle needs it; what its venue moves in its policy is said."""
+    clamped = policy_within(settings, account.settings, account.broker.capabilities)
+    for one in clamped.clamps:
+        logger().warning(
+            "threshold_clamped",
+            account=account.settings.id,
+            measure=one.measure.value,
+            configured=percent(one.configured.liquidation),
+            effective=percent(one.effective.liquidation),
+            why=one.sentence,
+        )
     return Guarded(
         broker=account.broker,
-        policy=policy,
+        policy=clamped.policy,
         mode=mode_of(settings, account.settings),
         caps=TopUpCaps(
             per_transfer=dict(settings.top_up.max_per_transfer), per_day=dict(settings.top_up.max_per_day)

@@ -1,13 +1,16 @@
 """Settings become policy: the one place where the configuration's words meet the core's."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
+from brokers.port import Capabilities
 from config.accounts import AccountSettings
 from config.policy import Actions
 from config.policy import Ladder as LadderSettings
 from config.schema import LimitSettings, Settings
+from daemon.risk.clamp import Clamped, clamp
 from daemon.risk.policy import (
     Action,
     Confirmation,
@@ -39,6 +42,17 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
         confirmation=Confirmation(liquidation_after=settings.limits.confirm_after),
         limits=_limits(settings.limits),
     )
+
+
+def policy_within(settings: Settings, account: AccountSettings, capabilities: Capabilities) -> Clamped:
+    """Return the policy of one account as its venue lets it hold, and which thresholds that moved.
+
+    Where orders take no price, every step goes to market.
+    """
+    policy = policy_of(settings, account, capabilities.pace)
+    if not capabilities.limit_orders:
+        policy = replace(policy, limits=replace(policy.limits, market_every=1))
+    return clamp(policy, capabilities.points)
 
 
 def mode_of(settings: Settings, account: AccountSettings) -> Mode:

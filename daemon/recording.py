@@ -9,6 +9,7 @@ from brokers.numbers import ZERO
 from daemon.risk.assessment import Assessment, UnitAssessment
 from daemon.risk.picture import DOLLARS
 from daemon.risk.reduction import ReductionPlan
+from daemon.risk.repayment import RepaymentPlan
 from daemon.risk.standing import Transition
 from database.records import Event, MarginSample, PositionSample
 
@@ -165,6 +166,19 @@ def transition_event(account: str, transition: Transition) -> Event:
             if value is not None
         },
     )
+
+
+def repayment_summary(plan: RepaymentPlan) -> dict[str, object]:
+    """Return a repayment as plain values for the journal."""
+    return {
+        "unit": plan.unit,
+        "currency": plan.currency,
+        "amount": str(plan.amount),
+        "owed": str(plan.owed),
+        "reaches_target": plan.reaches_target,
+        "expected_utilization": _text(plan.expected_utilization),
+        "expected_maintenance": _text(plan.expected_maintenance),
+    }
 
 
 def transition_sentence(transition: Transition) -> str:

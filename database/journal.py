@@ -38,6 +38,7 @@ from database.operator_orders import OperatorOrders
 from database.outbox import Outbox
 from database.plans import Plans
 from database.records import Event, Install
+from database.repayments import Repayments
 from database.transfers import Transfers
 
 BUSY_TIMEOUT_S = 1.0
@@ -60,6 +61,7 @@ class Journal:
         self.latches = Latches(store, self.outbox, self.audit)
         self.alarms = Alarms(store)
         self.transfers = Transfers(store, self.outbox, self.audit)
+        self.repayments = Repayments(store, self.outbox, self.audit)
         self.operator_orders = OperatorOrders(store, self.outbox, self.audit)
 
     @classmethod

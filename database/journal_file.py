@@ -146,12 +146,23 @@ class JournalFile:
                 f"{self.lost_after}: its write-ahead file is gone or torn, or an older copy was put back",
                 sequence=self.lost_after,
             )
+        self._upgrade()
         with suppress(DBAPIError):  # a nearly full disk may have no room to merge, and still for commits
             self.connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         self._count_opening()
         if self.lost_after is None:
             self.note_progress()
         self.restore_reserve()
+
+    def _upgrade(self) -> None:
+        """Add the tables that an older margind did not have; what it wrote stays as it is.
+
+        The number comes last: whoever is cut short here begins anew.
+        """
+        version = self.raw.execute("PRAGMA user_version").fetchone()[0]
+        if version < JOURNAL_SCHEMA:
+            metadata.create_all(self.connection)
+            self.connection.exec_driver_sql(f"PRAGMA user_version = {JOURNAL_SCHEMA}")
 
     def _compare(self, witness: Witness) -> None:
         if witness.install_id != self.install.install_id:
@@ -323,7 +334,7 @@ def _check(path: Path) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > JOURNAL_SCHEMA:
             raise SchemaTooNew(f"{path} has schema {version}, this margind knows up to {JOURNAL_SCHEMA}")
-        if version < JOURNAL_SCHEMA:
+        if version < 1:
             raise JournalDamaged(f"{path} has schema {version}, which never was")
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":

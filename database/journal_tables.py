@@ -18,9 +18,13 @@ from sqlalchemy import (
 from database.columns import Choice, Instant, Money, Words, json_object, new_metadata
 from database.intent_columns import intent_columns
 from database.records import FINAL_STATES, OperatorOrderKind, PlanState, RowKind, TransferState
+from database.repayment_records import RepaymentState
 
-JOURNAL_SCHEMA = 1
-"""Raised with every change of these tables; a file with a higher one is refused."""
+JOURNAL_SCHEMA = 2
+"""Raised with every change of these tables; a file with a higher one is refused.
+
+1: the first. 2: repayments.
+"""
 
 OPEN_INTENT = f"state NOT IN ({', '.join(repr(state.value) for state in sorted(FINAL_STATES))})"
 """The condition of the partial index over open intents; a query must repeat it word by word to use it."""
@@ -124,6 +128,26 @@ transfers = Table(
     Column("episode", Integer),
     Column("step", Integer),
     Column("transfer_id", Words),
+    Column("code", Words),
+    Column("message", Words),
+    Column("settled_at", Instant),
+    Index(None, "account", "created_at"),
+)
+
+repayments = Table(
+    "repayments",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("account", Words, nullable=False),
+    Column("unit", Words, nullable=False),
+    Column("currency", Words, nullable=False),
+    Column("amount", Money, nullable=False),
+    Column("owed_before", Money, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("state", Choice(RepaymentState), nullable=False),
+    Column("episode", Integer),
+    Column("step", Integer),
+    Column("repaid", Money),
     Column("code", Words),
     Column("message", Words),
     Column("settled_at", Instant),

@@ -1,6 +1,7 @@
 """The house rules that a machine can check: budgets, names, and what ships."""
 
 import ast
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -57,6 +58,59 @@ def test_ccxt_has_one_door(package: str) -> None:
         or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ccxt")
     }
     assert {path.parent.name for path in importing - doors} <= {"brokers", "venues"}, importing
+
+
+VENUES = sorted(
+    path.name for path in (ROOT / "brokers" / "venues").iterdir() if (path / "broker.py").exists()
+)
+NAMED_IN = {
+    "brokers/outcomes.py",
+    "brokers/registry.py",
+    "brokers/sandbox/venues.py",
+    "config/accounts.py",
+    "config/example.yaml",
+    "config/sandbox.py",
+    "config/sandbox.yaml",
+    "config/schema.py",
+}
+"""Who else knows a venue by name: the files of docs/venues.md, "Adding a venue"."""
+
+
+@cache
+def code_words(path: Path) -> str:
+    """Return every name and text of a module that is code: docstrings and comments may speak of anybody."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    words = (
+        getattr(node, name, None)
+        for node in nodes
+        if id(node) not in prose
+        for name in ("id", "attr", "arg", "name", "module", "asname", "value")
+    )
+    return " ".join(word for word in words if isinstance(word, str)).lower()
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_venue_is_named_in_its_own_packages_and_the_documented_files_alone(venue: str) -> None:
+    own = (ROOT / "brokers" / "venues" / venue, ROOT / "brokers" / "sandbox" / "wire")
+    modules = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in PACKAGES]
+    naming = {
+        str(path.relative_to(ROOT))
+        for path in modules
+        if not any(path.is_relative_to(folder) for folder in own) and venue in code_words(path)
+    }
+    naming |= {
+        str(path.relative_to(ROOT)) for path in (ROOT / "config").glob("*.yaml") if venue in path.read_text()
+    }
+
+    assert naming == NAMED_IN
+
+
+def test_the_page_on_adding_a_venue_names_every_file_it_takes() -> None:
+    page = (ROOT / "docs" / "venues.md").read_text().partition("## Adding a venue")[2].partition("\n## ")[0]
+
+    assert page
+    assert [name for name in sorted(NAMED_IN) if f"`{name}`" not in page] == []
 
 
 def test_the_import_contracts_are_kept() -> None:

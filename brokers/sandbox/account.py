@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
-from brokers.models import MarginMode, Side
+from brokers.models import ContractKind, MarginMode, Side
 from brokers.numbers import ZERO
 from brokers.sandbox.figures import ACCOUNT_POOL
 from brokers.sandbox.history import Transferred
@@ -115,15 +115,19 @@ class Account:
         """Return the margin mode in which the symbol opens."""
         return self.margin_modes.get(symbol, self.spec.margin_mode)
 
-    def cross_pool(self, settle: str) -> str:
-        """Return the key of the pool that backs cross positions settled in that currency."""
-        return ACCOUNT_POOL if self.spec.margin_pool is MarginPool.ACCOUNT else settle
+    def cross_pool(self, instrument: Instrument) -> str:
+        """Return the key of the pool that backs cross positions in an instrument."""
+        pool = self.spec.margin_pool
+        pooled = pool is MarginPool.ACCOUNT or (
+            pool is MarginPool.SPLIT and instrument.kind is ContractKind.LINEAR
+        )
+        return ACCOUNT_POOL if pooled else instrument.settle
 
     def pool_of(self, instrument: Instrument, leg: Side | None, mode: MarginMode) -> str:
         """Return the key of the pool that a position answers to."""
         if mode is MarginMode.ISOLATED:
             return isolated_pool(instrument.name, leg)
-        return self.cross_pool(instrument.settle)
+        return self.cross_pool(instrument)
 
     def isolated_by_currency(self) -> Mapping[str, Decimal]:
         """Return how much of each wallet is given to isolated positions."""

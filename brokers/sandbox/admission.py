@@ -90,7 +90,7 @@ def check_margin(state: VenueState, account: Account, order: Order, price: Decim
 
 def settle_headroom(state: VenueState, account: Account, instrument: Instrument) -> Decimal:
     """Return what the pool behind new margin of an instrument has left, in settle; may be negative."""
-    pool = account.cross_pool(instrument.settle)
+    pool = account.cross_pool(instrument)
     headroom = assess(account, state.market, state.rules).headroom.get(pool, ZERO)
     return headroom / state.market.usd(instrument.settle) if pool == ACCOUNT_POOL else headroom
 

@@ -16,13 +16,15 @@ from brokers.orders import (
     OrderReport,
     OrderState,
     ReduceOrder,
+    Repayment,
+    RepaymentReport,
     SentOrder,
     TransferReport,
     Verdict,
 )
 from brokers.port import Capabilities
 from brokers.sandbox.engine import Engine
-from brokers.sandbox.history import Transferred, Wallet
+from brokers.sandbox.history import Repaid, Transferred, Wallet
 from brokers.sandbox.mishaps import Doom, Fate, Mishaps
 from brokers.sandbox.orders import Order, OrderSpec, OrderStatus, OrderType, Refusal, Rejection, TimeInForce
 from brokers.sandbox.snapshot import open_order, snapshot_of
@@ -66,6 +68,7 @@ class SandboxBroker:
             ids_unique_for_ever=rules.duplicate_client_ids is DuplicateRule.FOR_EVER,
             reduce_only=True,
             transfer_in=True,
+            repay=True,
             key_permissions=True,
         )
 
@@ -227,6 +230,27 @@ class SandboxBroker:
                 message=refusal.detail,
             )
         return _transfer_report(done, client_id)
+
+    async def repay(self, repayment: Repayment) -> RepaymentReport:
+        """Give back debt at the engine; a mishap may take the answer away, or the repayment."""
+
+        def give_back() -> Repaid:
+            return self.engine.repay(self._account, repayment.currency, repayment.amount)
+
+        doom = self.mishaps.on_write()
+        if doom is not None:
+            self._doom(doom, give_back)
+            return RepaymentReport(repayment=repayment, verdict=Verdict.UNKNOWN)
+        try:
+            done = give_back()
+        except Rejection as refusal:
+            return RepaymentReport(
+                repayment=repayment,
+                verdict=Verdict.REJECTED,
+                code=refusal.reason.value,
+                message=refusal.detail,
+            )
+        return RepaymentReport(repayment=repayment, verdict=Verdict.ACCEPTED, repaid=done.amount)
 
     def _order_spec(self, order: ReduceOrder) -> OrderSpec:
         position = order.position

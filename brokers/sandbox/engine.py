@@ -9,7 +9,7 @@ from brokers.numbers import ZERO
 from brokers.sandbox.account import Account
 from brokers.sandbox.figures import AccountFigures
 from brokers.sandbox.hands import deleverage, deleverage_winners, open_positions, trade_externally
-from brokers.sandbox.history import Event, LedgerKind, Transferred, Wallet
+from brokers.sandbox.history import Event, LedgerKind, Repaid, Transferred, Wallet
 from brokers.sandbox.instrument import Instrument
 from brokers.sandbox.liquidation import liquidate
 from brokers.sandbox.matching import (
@@ -21,6 +21,7 @@ from brokers.sandbox.matching import (
 )
 from brokers.sandbox.orders import CancelReason, Fill, Order, OrderSpec, Refusal, Rejection
 from brokers.sandbox.prices import Depth, Ticker, depth, ticker
+from brokers.sandbox.repayment import repay, repayable
 from brokers.sandbox.scenarios import Scenario
 from brokers.sandbox.settings import set_leverage, set_margin_mode
 from brokers.sandbox.spec import AccountSpec, Asset, SandboxSpec
@@ -305,6 +306,19 @@ class Engine:
         if not self._state.market.has_asset(currency):
             raise Rejection(Refusal.UNKNOWN_CURRENCY, currency)
         return self._state.account(account).funding.get(currency, ZERO)
+
+    def repay(self, account: str, currency: str, amount: Decimal, *, clip: bool = False) -> Repaid:
+        """Give back debt out of the currency's own balance, selling nothing; `clip`: as much as there is.
+
+        Raises:
+            Rejection: AMOUNT, UNKNOWN_CURRENCY, REPAY_BLOCKED, IN_LIQUIDATION, NO_DEBT, REPAY_TOO_MUCH,
+            INSUFFICIENT_BALANCE.
+        """
+        return repay(self._state, self._state.account(account), currency, amount, clip=clip)
+
+    def repayable(self, account: str, currency: str) -> Decimal:
+        """Return how much of a debt `repay` could give back now."""
+        return repayable(self._state.account(account), currency)
 
     def ledger(self, account: str) -> Mapping[tuple[str, LedgerKind], Decimal]:
         """Return the sum of every kind of change of every trading wallet since the start."""

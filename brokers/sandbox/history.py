@@ -166,6 +166,24 @@ class TransferRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repaid(Event):
+    """Debt was given back by request, out of the currency's own balance; `amount` may be less than asked."""
+
+    currency: str
+    asked: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepaymentRefused(Event):
+    """A request to give debt back was refused."""
+
+    currency: str
+    asked: Decimal
+    reason: Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeverageSet(Event):
     """The leverage setting of a symbol (and leg) changed."""
 

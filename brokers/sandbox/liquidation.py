@@ -54,7 +54,7 @@ def _seize(state: VenueState, account: Account, pool: PoolFigures) -> None:
     for order in account.orders.open():
         instrument = state.instrument(order.symbol)
         answers = account.pool_of(instrument, order.key[1], order.margin_mode)
-        backed = not isolated and account.cross_pool(instrument.settle) == pool.key
+        backed = not isolated and account.cross_pool(instrument) == pool.key
         if answers == pool.key or backed:
             end_order(state, account, order, CancelReason.LIQUIDATION)
     if not isolated:

@@ -1,6 +1,6 @@
 """Margin arithmetic: what every position requires and what every pool has."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -128,15 +128,22 @@ def assess(account: Account, market: Market, rules: VenueRules) -> Assessment:
         headroom={},
         due=[],
     )
-    if account.spec.margin_pool is MarginPool.ACCOUNT:
-        _add_account_pool(found, account, market, rules)
-    else:
-        for currency in found.coins:
+    pooled = {currency for currency in found.coins if _is_pooled(account, market.asset(currency))}
+    if account.spec.margin_pool in {MarginPool.ACCOUNT, MarginPool.SPLIT}:
+        _add_account_pool(found, account, pooled, market, rules)
+    for currency in found.coins:
+        if currency not in pooled:
             _add_currency_pool(found, account, currency, market, rules)
     for row in rows:
         if row.holding.mode is MarginMode.ISOLATED:
             _add_isolated_pool(found, row, rules)
     return found
+
+
+def _is_pooled(account: Account, asset: Asset) -> bool:
+    """Whether a currency answers together with others."""
+    pool = account.spec.margin_pool
+    return pool is MarginPool.ACCOUNT or (pool is MarginPool.SPLIT and asset.stable)
 
 
 def collateral_value(equity: Decimal, asset: Asset, price: Decimal) -> Decimal:
@@ -177,10 +184,13 @@ def _coin_sums(
     return coins
 
 
-def _add_account_pool(found: Assessment, account: Account, market: Market, rules: VenueRules) -> None:
+def _add_account_pool(
+    found: Assessment, account: Account, pooled: Collection[str], market: Market, rules: VenueRules
+) -> None:
     wallet = unrealized = equity = balance = ZERO
     positions = orders = maintenance = fee = debt_initial = debt_maintenance = haircut = ZERO
-    for currency, sums in found.coins.items():
+    coins = {currency: sums for currency, sums in found.coins.items() if currency in pooled}
+    for currency, sums in coins.items():
         price = market.usd(currency)
         asset = market.asset(currency)
         held = account.wallets.get(currency)
@@ -219,7 +229,7 @@ def _add_account_pool(found: Assessment, account: Account, market: Market, rules
         haircut=haircut,
         maintenance=maintenance + debt_maintenance + haircut * (rules.maintenance_share or ZERO),
         fee=fee,
-        risky=any(sums.has_cross for sums in found.coins.values()),
+        risky=any(sums.has_cross for sums in coins.values()),
     )
 
 

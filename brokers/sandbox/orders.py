@@ -98,10 +98,13 @@ class Refusal(StrEnum):
     LEVERAGE_LOCKED = "leverage_locked"  # may not be lowered on an isolated position
     ORDER_NOT_FOUND = "order_not_found"
     ORDER_CLOSED = "order_closed"  # filled or cancelled already
-    AMOUNT = "amount"  # of a transfer: zero or negative
+    AMOUNT = "amount"  # of a transfer or repayment: zero or negative
     INSUFFICIENT_BALANCE = "insufficient_balance"
     TRANSFER_BLOCKED = "transfer_blocked"
     DUPLICATE_TRANSFER = "duplicate_transfer"
+    REPAY_BLOCKED = "repay_blocked"
+    NO_DEBT = "no_debt"
+    REPAY_TOO_MUCH = "repay_too_much"  # more than is owed
 
 
 class Rejection(Exception):

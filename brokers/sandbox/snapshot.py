@@ -65,7 +65,7 @@ def snapshot_of(engine: Engine, account: str, account_id: AccountId, fetched_at:
         mode=account_mode(figures),
         units=tuple(_unit(pool, figures) for pool in figures.pools),
         positions=tuple(_position(row, engine.instrument(row.symbol)) for row in figures.positions),
-        collaterals=tuple(_collateral(coin, engine) for coin in figures.coins),
+        collaterals=tuple(_collateral(coin, engine, account) for coin in figures.coins),
         findings=tuple(
             Finding(
                 code=FindingCode.VENUE_ACTING,
@@ -156,7 +156,7 @@ def _isolated_unit(pool: PoolFigures, figures: AccountFigures) -> RiskUnit:
         unrealized_pnl=pool.unrealized_pnl,
         venue_ratio=pool.ratio,
         measures=frozenset({Measure.MAINTENANCE}),
-        parent=ACCOUNT_POOL if figures.margin_pool is MarginPool.ACCOUNT else pool.currency,
+        parent=ACCOUNT_POOL if figures.pool(pool.currency) is None else pool.currency,
     )
 
 
@@ -182,7 +182,7 @@ def _position(row: PositionFigures, instrument: Instrument) -> Position:
     )
 
 
-def _collateral(coin: CoinFigures, engine: Engine) -> Collateral:
+def _collateral(coin: CoinFigures, engine: Engine, account: str) -> Collateral:
     return Collateral(
         currency=coin.currency,
         wallet_balance=coin.wallet_balance,
@@ -191,4 +191,5 @@ def _collateral(coin: CoinFigures, engine: Engine) -> Collateral:
         debt=coin.liability,
         interest=coin.interest,
         interest_rate=engine.asset(coin.currency).borrow_apr,
+        repayable=engine.repayable(account, coin.currency),
     )

@@ -24,6 +24,7 @@ class MarginPool(StrEnum):
 
     ACCOUNT = "account"  # all currencies together, in USD after haircuts
     CURRENCY = "currency"  # each settle currency by itself
+    SPLIT = "split"  # stable currencies together in USD, every other one by itself (Bybit's UTA 1.0)
     ISOLATED_ONLY = "isolated_only"  # no cross positions at all; wallets as with CURRENCY
 
 

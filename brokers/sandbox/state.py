@@ -19,12 +19,14 @@ FIRST_ID = 1_000_000_000
 class Controls:
     """Hands on the venue for tests, drills and the fault server; each holds until it is changed back.
 
-    `halted` symbols refuse orders and fill none. `depth_factor` scales the book on top of the scenario.
-    `fill_fraction` `f`: of what the book could fill at a time, orders get only that share (0 = nothing).
+    `halted` symbols refuse orders and fill none. `transfers_blocked` and `repayments_blocked` refuse every
+    request of the kind. `depth_factor` scales the book on top of the scenario. `fill_fraction` `f`: of what
+    the book could fill at a time, orders get only that share (0 = nothing).
     """
 
     halted: set[str] = field(default_factory=set)
     transfers_blocked: bool = False
+    repayments_blocked: bool = False
     depth_factor: Decimal = ONE
     fill_fraction: Decimal = ONE
 

@@ -8,7 +8,7 @@ from brokers.sandbox.account import Account
 from brokers.sandbox.figures import ACCOUNT_POOL, AccountFigures, CoinFigures, PoolFigures, PositionFigures
 from brokers.sandbox.margin import Assessment, CoinSums, PositionMargin, assess, collateral_value
 from brokers.sandbox.market import Market
-from brokers.sandbox.spec import MarginPool, MarginPrice, VenueRules
+from brokers.sandbox.spec import MarginPrice, VenueRules
 
 
 def account_figures(account: Account, market: Market, rules: VenueRules) -> AccountFigures:
@@ -41,7 +41,7 @@ def coin_figures(
     cross = held.balance - sums.isolated_wallet
     cross_equity = cross + sums.cross_unrealized - held.owed
     equity = cross_equity + sums.isolated_wallet + sums.isolated_unrealized
-    available, transferable = _spendable(account, currency, cross - held.owed, found, market)
+    available, transferable = _spendable(currency, cross - held.owed, found, market)
     return CoinFigures(
         currency=currency,
         usd_price=price,
@@ -78,17 +78,15 @@ def transferable_balance(account: Account, currency: str, market: Market, rules:
     if held is None:
         return ZERO
     cross = held.balance - found.coins[currency].isolated_wallet
-    return _spendable(account, currency, cross - held.owed, found, market)[1]
+    return _spendable(currency, cross - held.owed, found, market)[1]
 
 
-def _spendable(
-    account: Account, currency: str, free: Decimal, found: Assessment, market: Market
-) -> tuple[Decimal, Decimal]:
+def _spendable(currency: str, free: Decimal, found: Assessment, market: Market) -> tuple[Decimal, Decimal]:
     """Return what can back an order in the currency, and what of `free` can leave.
 
     `free` is the wallet without isolated margins and debt: unrealized gains never leave.
     """
-    if account.spec.margin_pool is not MarginPool.ACCOUNT:
+    if currency in found.pools:
         available = found.pools[currency].available
         return available, max(ZERO, min(available, free))
     pool = found.pools[ACCOUNT_POOL]

@@ -30,6 +30,7 @@ from brokers.sandbox.wire.krakenfutures.contracts import CONTRACTS as KRAKEN_FUT
 from brokers.sandbox.wire.krakenfutures.contracts import NAMES as KRAKEN_FUTURES_NAMES
 from brokers.sandbox.wire.krakenfutures.rules import RULES as KRAKEN_FUTURES_RULES
 from brokers.sandbox.wire.krakenfutures.wire import KrakenFuturesWire
+from brokers.sandbox.wire.okx.listing import PAIR_SUFFIX
 from brokers.sandbox.wire.okx.rules import RULES as OKX_RULES
 from brokers.sandbox.wire.okx.wire import OkxWire
 
@@ -112,6 +113,21 @@ def _as_inverse(instrument: Instrument) -> Instrument:
     )
 
 
+def _as_usdc(instrument: Instrument) -> Instrument:
+    """List a contract as settled in USDC."""
+    return replace(instrument, name=f"{instrument.base}-USDC", settle="USDC", quote="USDC")
+
+
+def _as_bybit_inverse(instrument: Instrument) -> Instrument:
+    """List a coin's contract as Bybit does: counted in dollars one by one."""
+    one = Decimal(1)
+    return replace(_as_inverse(instrument), contract_size=one, lot_step=one, min_quantity=one)
+
+
+def _build_bybit(engine: Engine, modes: Modes) -> Wire:
+    return BybitWire(engine, portfolio=[name for name, mode in modes.items() if mode == "portfolio"])
+
+
 _CRYPTOCOM_NAMES = {instrument.name: f"{instrument.base}USD-PERP" for instrument in INSTRUMENTS}
 _UNIT_MARGIN_RATES = {"BTC": Decimal("0.005"), "ETH": Decimal("0.0003"), "SOL": Decimal("0.00001")}
 
@@ -130,8 +146,31 @@ def _as_cryptocom_perpetual(instrument: Instrument) -> Instrument:
     )
 
 
+def _as_okx_inverse(instrument: Instrument) -> Instrument:
+    """List a coin's contract as OKX does: in contracts of some dollars, settled in the coin."""
+    inverse = _as_inverse(instrument)
+    return replace(inverse, name=inverse.name + _OKX_SUFFIX)
+
+
+OKX_PAIRS = {instrument.name: instrument.name + PAIR_SUFFIX for instrument in INSTRUMENTS}
+"""Pair -> the engine's name of what is traded in it on margin, beside the contract."""
+
+
+def _as_okx_pair(instrument: Instrument) -> Instrument:
+    """List a pair as OKX does for spot margin: in base coin, margined in the quote currency."""
+    return replace(
+        instrument,
+        name=OKX_PAIRS[instrument.name],
+        lot_step=Decimal("0.00001"),
+        min_quantity=Decimal("0.00001"),
+        max_leverage=Decimal(10),
+        min_notional=None,
+    )
+
+
 def _build_okx(engine: Engine, modes: Modes) -> Wire:
-    return OkxWire(engine, portfolio=[name for name, mode in modes.items() if mode == "portfolio"])
+    named = {mode: [name for name, own in modes.items() if own == mode] for mode in ("portfolio", "spot")}
+    return OkxWire(engine, **named)
 
 
 _CDE_NAMES = {instrument.name: f"{instrument.base}-USD-CDE" for instrument in INSTRUMENTS}
@@ -164,9 +203,19 @@ def _as_us_future(instrument: Instrument) -> Instrument:
 VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
     {
         "bybit": SandboxVenue(
-            build=lambda engine, _: BybitWire(engine),
+            build=_build_bybit,
             rules=BYBIT_RULES,
-            pools={"cross": MarginPool.ACCOUNT, "isolated": MarginPool.ISOLATED_ONLY},
+            pools={
+                "cross": MarginPool.ACCOUNT,
+                "isolated": MarginPool.ISOLATED_ONLY,
+                "portfolio": MarginPool.ACCOUNT,
+                "uta1": MarginPool.SPLIT,
+            },
+            instruments=(
+                *INSTRUMENTS,
+                *map(_as_usdc, INSTRUMENTS),
+                *map(_as_bybit_inverse, INSTRUMENTS),
+            ),
         ),
         "binance": SandboxVenue(
             build=lambda engine, _: BinanceWire(engine),
@@ -198,8 +247,12 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
                 "futures": MarginPool.CURRENCY,
                 "multi_currency": MarginPool.ACCOUNT,
                 "portfolio": MarginPool.ACCOUNT,
+                "spot": MarginPool.ACCOUNT,
             },
-            instruments=tuple(map(_as_okx_swap, INSTRUMENTS)),
+            instruments=tuple(
+                listed(one) for listed in (_as_okx_swap, _as_okx_inverse, _as_okx_pair) for one in INSTRUMENTS
+            ),
+            names={name: name for name in OKX_PAIRS.values()},
             suffix=_OKX_SUFFIX,
         ),
         "coinbase": SandboxVenue(

@@ -132,6 +132,7 @@ def _advance_unit(
         level=level,
         since=before.since if level is before.level else seen_at,
         over_leverage=unit.over_leverage or (before.over_leverage and unit.over_leverage_held),
+        debt_driven=level > Level.SAFE and (before.debt_driven or unit.debt_drives is not None),
     )
     shown = _shown_twice(after, unit, seen_at, policy) if unit.actionable else Level.SAFE
     return replace(after, confirmed=min(level, max(before.confirmed, shown)))
@@ -235,6 +236,13 @@ def _unit_changes(alarm: Alarm, units: tuple[UnitAlarm, ...], assessment: Assess
             yield _leverage_change(TransitionKind.LEVERAGE_OVER_CAP, Reason.LEVERAGE_OVER_CAP, seen, at)
         elif before.over_leverage and not after.over_leverage:
             yield _leverage_change(TransitionKind.LEVERAGE_WITHIN_CAP, Reason.LEVERAGE_WITHIN_CAP, seen, at)
+        if after.debt_driven and not before.debt_driven:
+            yield replace(
+                template,
+                kind=TransitionKind.DEBT_DRIVES_RISK,
+                reason=Reason.DEBT_DRIVES_RISK,
+                detail=(seen.debt_drives or "") if seen else "",
+            )
     kept = {unit.key for unit in units}
     for gone in alarm.units:
         if gone.key not in kept and gone.level > Level.SAFE:

@@ -39,10 +39,10 @@ class Context:
 
     `unsettled`: a write has no final verdict yet. `cancellable_orders` counts resting orders that may raise
     risk, `None` when nobody has looked in this step. `funds` is what may be moved in, in the unit's currency;
-    `None`: unknown, or not wanted. `steps` are the reducing steps that each unit has taken in this episode,
-    by key; one that is not named has taken none. `flattening` names units whose flatten is latched. `ordered`
-    is an operator's command for `ordered_unit` (`None`: every unit); `approved` that an operator approved
-    what was advised.
+    `None`: unknown, or not wanted. `can_repay`: the venue has a call that gives back debt. `steps` are the
+    reducing steps that each unit has taken in this episode, by key; one that is not named has taken none.
+    `flattening` names units whose flatten is latched. `ordered` is an operator's command for `ordered_unit`
+    (`None`: every unit); `approved` that an operator approved what was advised.
     """
 
     halted: bool = False
@@ -51,6 +51,8 @@ class Context:
     cancellable_orders: int | None = None
     funds: Decimal | None = None
     top_ups_in_episode: int = 0
+    can_repay: bool = False
+    repayments_in_episode: int = 0
     orders_last_minute: int = 0
     steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     episodes_last_hour: int = 0

@@ -10,12 +10,14 @@ from brokers.models import AccountId, AccountSnapshot, Measure, UnitKind
 from brokers.numbers import ONE, ZERO
 from daemon.risk.consistency import check
 from daemon.risk.continuity import Memory, compare
+from daemon.risk.debt import Debt, debts_of
 from daemon.risk.figures import money
 from daemon.risk.gate import Gate, Weight
 from daemon.risk.margin import Usage, effective_leverage, exceeds_leverage, margin_headroom, worst_ratio
 from daemon.risk.picture import UnitPicture, picture
 from daemon.risk.policy import Level, MarginPolicy
 from daemon.risk.reason import Reason
+from daemon.risk.repayment import debt_drives
 
 
 class Protection(StrEnum):
@@ -47,9 +49,9 @@ class UnitAssessment:
     """One risk unit, judged. Amounts in `currency`; `None`: not known.
 
     `has_positions`: it answers for some itself; `reducible`: so does it, or a unit whose margin returns
-    to it. `gates` are those that concern it, the account's own included. `leverage` is gross notional /
-    margin equity; `over_leverage` says that it is above the cap, `over_leverage_held` above the cap less
-    hysteresis.
+    to it. `debts` are what it owes, the most within reach first. `gates` are those that concern it, the
+    account's own included. `leverage` is gross notional / margin equity; `over_leverage` says that it is
+    above the cap, `over_leverage_held` above the cap less hysteresis.
     """
 
     key: str
@@ -60,6 +62,7 @@ class UnitAssessment:
     readings: tuple[Reading, ...]
     has_positions: bool
     reducible: bool
+    debts: tuple[Debt, ...]
     margin_equity: Decimal | None
     initial_margin: Decimal | None
     maintenance_margin: Decimal | None
@@ -86,6 +89,12 @@ class UnitAssessment:
         """The maintenance ratio, for people; `None`: unknown or senseless for this unit."""
         reading = self.reading(Measure.MAINTENANCE)
         return reading.ratio if reading else None
+
+    @property
+    def debt_drives(self) -> str | None:
+        """Why debt, not positions, keeps it above a target, in words; `None`: it does not."""
+        notes = (gate.detail for gate in self.gates if gate.reason is Reason.DEBT_DRIVES_RISK)
+        return next(notes, None)
 
     @property
     def actionable(self) -> bool:
@@ -255,6 +264,14 @@ def _notes(unit: UnitPicture, leverage: _Leverage, policy: MarginPolicy) -> Iter
         )
 
 
+def _driven_by_debt(unit: UnitPicture, snapshot: AccountSnapshot, policy: MarginPolicy) -> tuple[Gate, ...]:
+    """Say of a unit in trouble that its positions are not what it is in trouble for."""
+    why = debt_drives(unit, snapshot, policy)
+    if why is None:
+        return ()
+    return (Gate(reason=Reason.DEBT_DRIVES_RISK, weight=Weight.NOTE, detail=why, unit=unit.unit.key),)
+
+
 def _severity(unit: UnitAssessment) -> tuple[Level, bool, Decimal, Decimal]:
     """Order units by what must be looked at first; an unknown ratio ranks below every known one."""
     unknown = Decimal(-1)
@@ -276,6 +293,8 @@ def _judge_unit(
     broken = equity is not None and equity <= 0 and bool(unit.positions)
     floor = Level.LIQUIDATION if broken else Level.SAFE
     leverage = _judge_leverage(unit, policy)
+    level = max([floor, *(reading.level for reading in readings)])
+    driven = _driven_by_debt(unit, snapshot, policy) if level > Level.SAFE else ()
     maintenance = unit.unit.maintenance_margin
     headroom = None
     if equity is not None and maintenance is not None:
@@ -284,11 +303,12 @@ def _judge_unit(
         key=key,
         kind=unit.unit.kind,
         currency=unit.unit.currency,
-        level=max([floor, *(reading.level for reading in readings)]),
+        level=level,
         held=max([floor, *(reading.held for reading in readings)]),
         readings=readings,
         has_positions=bool(unit.positions),
         reducible=bool(snapshot.positions_under(key)),
+        debts=debts_of(unit.unit, snapshot),
         margin_equity=equity,
         initial_margin=unit.unit.initial_margin,
         maintenance_margin=maintenance,
@@ -298,7 +318,7 @@ def _judge_unit(
         leverage=leverage.ratio,
         over_leverage=leverage.over,
         over_leverage_held=leverage.held,
-        gates=(*(gate for gate in gates if gate.concerns(key)), *_notes(unit, leverage, policy)),
+        gates=(*(gate for gate in gates if gate.concerns(key)), *_notes(unit, leverage, policy), *driven),
     )
 
 

@@ -1,15 +1,16 @@
 """What a reducing step can choose from: a position, the overhang of a hedge, or both legs of one.
 
-Long and short of one symbol are a hedge for each other, whether or not both can be traded at the moment: the
-leg whose twin is halted does not stand alone. So |net quantity| of a symbol never grows by what is offered
-here.
+Long and short of one symbol, or of several that the venue nets, are a hedge for each other, whether or not
+both can be traded at the moment: the leg whose twin is halted does not stand alone. So |net quantity| of a
+hedge never grows by what is offered here.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import zip_longest
 
-from brokers.models import AccountSnapshot, MarginMode, MarketRules, Symbol
+from brokers.models import AccountSnapshot, MarginMode, MarketRules, Measure, Side, Symbol
 from brokers.numbers import ONE, ZERO
 from daemon.risk.picture import PositionKey, ValuedPosition
 from daemon.risk.relief import notional_to_cut_in_brackets
@@ -17,18 +18,21 @@ from daemon.risk.shortfall import Shortfall
 from daemon.risk.sizing import Lots
 from daemon.risk.tiers import Bracket
 
+PAIR = 2
+"""More legs of one hedge than these do not go at once: one that failed in between would bare it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """Legs that are cut by one and the same quantity, `most` of it at most.
 
-    One leg, as a rule. Of a hedged pair first the larger leg alone, down to the size of the smaller: cutting
-    the smaller first would bare the hedge and, where a venue charges only the larger, free nothing. Then both
-    at once, the larger first.
+    One leg, as a rule. Of a hedge first the heavier side alone, down to the size of the other: cutting the
+    lighter first would bare the hedge and, where a venue charges only the heavier, free nothing. Then both
+    at once, the heavier first.
     """
 
     legs: tuple[ValuedPosition, ...]
-    rules: MarketRules
+    markets: Mapping[Symbol, MarketRules]
     most: Decimal
     market: bool
 
@@ -38,8 +42,15 @@ class Candidate:
         return sum((leg.notional or ZERO for leg in self.legs), ZERO)
 
     def lots(self, leg: ValuedPosition) -> Lots:
-        """Return the bounds of the order that cuts `leg`."""
-        return Lots(position=leg.position, rules=self.rules, most=self.most, market=self.market)
+        """Return the bounds of the order that cuts `leg`: both legs take the coarser steps of the two."""
+        rules = self.markets[leg.position.symbol]
+        each = [self.markets[leg.position.symbol] for leg in self.legs]
+        rules = replace(
+            rules,
+            lot_step=max(one.lot_step for one in each),
+            min_quantity=max(one.min_quantity for one in each),
+        )
+        return Lots(position=leg.position, rules=rules, most=self.most, market=self.market)
 
     def brackets(self, shortfall: Shortfall) -> tuple[Bracket, ...]:
         """Return what cutting frees, by quantity: widths are quantities, rates margin per quantity."""
@@ -100,22 +111,37 @@ def is_orderable(
     return known and valued.position.key not in excluded
 
 
-def hedges(positions: Sequence[ValuedPosition]) -> tuple[tuple[ValuedPosition, ...], ...]:
-    """Return `positions` grouped: each alone, or with its opposite of the same symbol and margin mode.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hedge:
+    """Positions that hedge each other, or one that nothing hedges.
 
-    The larger leg of a pair stands first.
+    `legs` are of the heavier side and of the lighter one in turn, the largest of each first. `overhang` is
+    by how much the heavier side is heavier: the net quantity.
     """
-    groups: dict[tuple[Symbol, MarginMode], list[ValuedPosition]] = {}
+
+    legs: tuple[ValuedPosition, ...]
+    overhang: Decimal
+
+
+def hedges(positions: Sequence[ValuedPosition]) -> tuple[Hedge, ...]:
+    """Return `positions` by what hedges them; what stands on one side only stands alone."""
+    groups: dict[tuple[str, MarginMode], list[ValuedPosition]] = {}
     for valued in sorted(positions, key=lambda valued: valued.position.quantity, reverse=True):
-        groups.setdefault((valued.position.symbol, valued.position.margin_mode), []).append(valued)
-    found: list[tuple[ValuedPosition, ...]] = []
+        groups.setdefault(valued.position.hedge, []).append(valued)
+    found: list[Hedge] = []
     for group in groups.values():
-        if len({valued.position.side for valued in group}) == 1:
-            found += [(valued,) for valued in group]
-        else:
-            other = next(valued for valued in group if valued.position.side is not group[0].position.side)
-            found.append((group[0], other))
+        sides = [[leg for leg in group if leg.position.side is side] for side in Side]
+        if not all(sides):
+            found += [Hedge(legs=(leg,), overhang=leg.position.quantity) for leg in group]
+            continue
+        lighter, heavier = sorted(sides, key=lambda legs: (_quantity(legs), legs[0] is group[0]))
+        legs = [leg for pair in zip_longest(heavier, lighter) for leg in pair if leg is not None]
+        found.append(Hedge(legs=tuple(legs), overhang=_quantity(heavier) - _quantity(lighter)))
     return tuple(found)
+
+
+def _quantity(legs: Sequence[ValuedPosition]) -> Decimal:
+    return sum((leg.position.quantity for leg in legs), ZERO)
 
 
 def candidates(
@@ -130,8 +156,8 @@ def candidates(
     Left out is what a leg that cannot be ordered (dust, `excluded`, no price or rules) has a part in.
     """
     found = []
-    for group in hedges(positions):
-        candidate = _candidate(group, snapshot.markets.get(group[0].position.symbol), market=market)
+    for hedge in hedges(positions):
+        candidate = _candidate(hedge, snapshot.markets, market=market)
         if candidate is not None and all(
             is_orderable(leg, snapshot, excluded) and not candidate.lots(leg).is_dust
             for leg in candidate.legs
@@ -140,18 +166,22 @@ def candidates(
     return tuple(found)
 
 
-def _candidate(
-    group: tuple[ValuedPosition, ...], rules: MarketRules | None, *, market: bool
-) -> Candidate | None:
-    """Return the position, the overhang of a hedge while the venue takes so little, else both legs."""
-    if rules is None:
+def _candidate(hedge: Hedge, markets: Mapping[Symbol, MarketRules], *, market: bool) -> Candidate | None:
+    """Return the position, the overhang of a hedge while the venue takes so little, else a leg of each side.
+
+    An overhang on the side for which the venue charges nothing stays: to cut it would free nothing.
+    """
+    pair = hedge.legs[:PAIR]
+    if any(leg.position.symbol not in markets for leg in pair):
         return None
-    larger = group[0]
-    if len(group) == 1:
-        return Candidate(legs=group, rules=rules, most=larger.position.quantity, market=market)
-    smaller = group[1].position.quantity
-    overhang = larger.position.quantity - smaller
-    alone = Candidate(legs=(larger,), rules=rules, most=overhang, market=market)
-    if overhang >= alone.lots(larger).least:
+    first = pair[0].position.quantity
+    alone = Candidate(legs=pair[:1], markets=markets, most=min(hedge.overhang, first), market=market)
+    if len(pair) == 1 or (alone.most >= alone.lots(pair[0]).least and not _is_free(*pair)):
         return alone
-    return Candidate(legs=group, rules=rules, most=smaller, market=market)
+    most = min(first, pair[1].position.quantity)
+    return Candidate(legs=pair, markets=markets, most=most, market=market)
+
+
+def _is_free(one: ValuedPosition, other: ValuedPosition) -> bool:
+    """Whether the venue says that it charges `other` alone."""
+    return all(one.margin(measure) == ZERO for measure in Measure) and any(map(other.margin, Measure))

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from brokers.models import Measure
 from brokers.numbers import ONE, ZERO
-from daemon.risk.candidate import hedges
+from daemon.risk.candidate import PAIR, Hedge, hedges
 from daemon.risk.desk import Desk
 from daemon.risk.picture import PositionKey, ValuedPosition
 from daemon.risk.plan import Infeasible, PlannedOrder, ReductionPlan
@@ -27,8 +27,8 @@ def close_unit(desk: Desk, action: Action, state: tuple[Shortfall, ...]) -> Redu
     positions = desk.unit.positions
     dust = desk.dust(positions)
     orders: list[PlannedOrder] = []
-    for legs in sorted(hedges(positions), key=_importance, reverse=True):
-        cuts = _cuts(desk, legs, dust)
+    for hedge in sorted(hedges(positions), key=_importance, reverse=True):
+        cuts = _cuts(desk, hedge, dust)
         if len(orders) + len(cuts) > max(desk.limits.positions_per_step, 2):
             continue
         group = len(orders) if len(cuts) > 1 else None
@@ -40,26 +40,32 @@ def close_unit(desk: Desk, action: Action, state: tuple[Shortfall, ...]) -> Redu
     return desk.plan(action, orders, state, dust)
 
 
-def _importance(legs: tuple[ValuedPosition, ...]) -> tuple[Decimal, str]:
+def _importance(hedge: Hedge) -> tuple[Decimal, str]:
     """Order by the margin that closing frees, by notional where it is not stated."""
-    margins = (leg.margin(Measure.MAINTENANCE) or leg.notional or ZERO for leg in legs)
-    return sum(margins, ZERO), legs[0].position.symbol
+    margins = (leg.margin(Measure.MAINTENANCE) or leg.notional or ZERO for leg in hedge.legs)
+    return sum(margins, ZERO), hedge.legs[0].position.symbol
 
 
-def _cuts(desk: Desk, legs: tuple[ValuedPosition, ...], dust: tuple[PositionKey, ...]) -> tuple[Cut, ...]:
-    """Return how much to close of each leg, so that their net quantity does not grow."""
-    larger, total = legs[0], legs[0].position.quantity
-    first = _closing(desk, larger, total)
+def _cuts(desk: Desk, hedge: Hedge, dust: tuple[PositionKey, ...]) -> tuple[Cut, ...]:
+    """Return how much to close of a leg of each side, so that their net quantity does not grow.
+
+    A hedge of more than two legs takes more than one step.
+    """
+    larger, total = hedge.legs[0], hedge.legs[0].position.quantity
+    if len(hedge.legs) == 1:
+        first = _closing(desk, larger, total)
+        return () if first is None else ((larger, first),)
+    smaller, other = hedge.legs[1], min(hedge.legs[1].position.quantity, total)
+    first = _closing(desk, larger, min(total, other + hedge.overhang))
     if first is None:
         return ()
-    if len(legs) == 1:
-        return ((larger, first),)
-    smaller, other = legs[1], legs[1].position.quantity
     second = _closing(desk, smaller, min(other, first))
-    if second is not None:
+    if second is not None and first - second > hedge.overhang:
+        first = _closing(desk, larger, second + hedge.overhang)
+    if first is not None and second is not None:
         return ((larger, first), (smaller, second))
-    whole = smaller.position.key in dust and total >= 2 * other
-    alone = _closing(desk, larger, total if whole else total - other)
+    whole = len(hedge.legs) == PAIR and smaller.position.key in dust and total >= 2 * other
+    alone = _closing(desk, larger, total if whole else min(total, hedge.overhang))
     return () if alone is None else ((larger, alone),)
 
 

@@ -21,6 +21,7 @@ from brokers.models import (
     UnitKind,
 )
 from brokers.numbers import ZERO
+from daemon.risk.debt import debts_of, value_of
 from daemon.risk.figures import money
 from daemon.risk.gate import Gate, Weight
 from daemon.risk.margin import notional, unrealized_pnl
@@ -50,7 +51,7 @@ def check(
     for unit in units:
         gates += _missing_measures(unit)
         gates += _margin_below_positions(unit)
-        gates += _equity_gates(unit)
+        gates += _equity_gates(unit, snapshot)
         gates += _available_gates(unit)
         gates += _pnl_sum_gates(unit)
         for valued in unit.positions:
@@ -142,11 +143,11 @@ def _least_margin(positions: Sequence[ValuedPosition], measure: Measure) -> Deci
     return sum((max(legs.values()) for legs in by_symbol.values()), ZERO)
 
 
-def _equity_gates(unit: UnitPicture) -> Iterator[Gate]:
+def _equity_gates(unit: UnitPicture, snapshot: AccountSnapshot) -> Iterator[Gate]:
     """Margin equity must be wallet + unrealized PnL, less haircuts where collateral is mixed.
 
     A unit of one currency has no haircut: the two agree. Across currencies equity may be lower, but not
-    higher, and not gone while the wallet is full.
+    higher, and not gone while the wallet is full. A wallet may hold what is owed, and be so much higher.
     """
     equity, wallet, pnl = unit.unit.margin_equity, unit.unit.wallet_balance, unit.unit.unrealized_pnl
     if equity is None or wallet is None or pnl is None:
@@ -154,7 +155,8 @@ def _equity_gates(unit: UnitPicture) -> Iterator[Gate]:
     built = wallet + pnl
     tolerance = EQUITY_TOLERANCE * max(abs(equity), abs(built))
     too_high = equity > built + tolerance
-    too_low = equity < built - tolerance
+    owed = value_of(debts_of(unit.unit, snapshot))
+    too_low = owed is not None and equity < built - owed - tolerance
     if unit.unit.kind is UnitKind.ACCOUNT:
         too_low = too_low and equity <= 0
     if too_high or too_low:

@@ -134,7 +134,7 @@ def _notes(orders: Sequence[PlannedOrder], snapshot: AccountSnapshot) -> tuple[s
 
 def _is_twin(one: Position, other: Position) -> bool:
     """Whether two positions are legs of one hedge, which the planner sees."""
-    return (one.symbol, one.margin_mode, one.unit) == (other.symbol, other.margin_mode, other.unit)
+    return (one.hedge, one.unit) == (other.hedge, other.unit)
 
 
 def _base(position: Position, snapshot: AccountSnapshot) -> str | None:

@@ -180,22 +180,22 @@ def _rule_breaches(
 
 
 def _net_objections(plan: ReductionPlan, snapshot: AccountSnapshot) -> Iterator[Objection]:
-    """Long and short of one symbol hedge each other: less of one leg alone may be more risk, not less.
+    """The sides of a hedge stand against each other: less of one alone may be more risk, not less.
 
-    The net quantity must not be larger after the plan. Where both legs are cut the larger goes first, and the
-    other is tied to it.
+    The net quantity must not be larger after the plan. Where both sides are cut the larger goes first, and
+    the other is tied to it.
     """
     rows = snapshot.positions_under(plan.unit)
-    for symbol, mode in dict.fromkeys((o.position.symbol, o.position.margin_mode) for o in plan.orders):
-        before = _net((r, r.quantity) for r in rows if (r.symbol, r.margin_mode) == (symbol, mode))
-        orders = [o for o in plan.orders if (o.position.symbol, o.position.margin_mode) == (symbol, mode)]
+    for hedge in dict.fromkeys(order.position.hedge for order in plan.orders):
+        before = _net((row, row.quantity) for row in rows if row.hedge == hedge)
+        orders = [order for order in plan.orders if order.position.hedge == hedge]
         after = before - _net((order.position, order.quantity) for order in orders)
         key = orders[0].position.key
         if abs(after) > abs(before):
-            detail = f"net quantity of {symbol} from {before} to {after}"
+            detail = f"net quantity of {hedge[0]} from {before} to {after}"
             yield Objection(reason=Reason.NET_GREW, detail=detail, position=key)
         if len({order.position.side for order in orders}) > 1 and not _are_tied(orders, plan):
-            detail = f"the legs of {symbol} are not tied together, the larger first"
+            detail = f"the legs of {hedge[0]} are not tied together, the larger first"
             yield Objection(reason=Reason.NET_GREW, detail=detail, position=key)
 
 

@@ -81,22 +81,30 @@ class UnitPicture:
         return sum(known, ZERO) if len(known) == len(margins) else None
 
 
-def settle_rate(position: Position, currency: str, collaterals: Sequence[Collateral]) -> Decimal | None:
-    """Return what one unit of the position's settle currency is worth in `currency`; `None`: not known.
+def rate_of(owned: str, currency: str, collaterals: Sequence[Collateral]) -> Decimal | None:
+    """Return what one unit of `owned` is worth in `currency`; `None`: not known.
 
-    In this order: the same currency; what the venue says the collateral is worth; dollars as dollars; the
-    mark of an inverse contract, which prices its coin in dollars.
+    In this order: the same currency; what the venue says the collateral is worth; dollars as dollars.
     """
-    if position.settle == currency:
+    if owned == currency:
         return ONE
     if currency not in DOLLARS:
         return None
     for collateral in collaterals:
         worth, equity = collateral.value, collateral.equity
-        if collateral.currency == position.settle and worth and equity and worth / equity > 0:
+        if collateral.currency == owned and worth and equity and worth / equity > 0:
             return worth / equity
-    if position.settle in DOLLARS:
-        return ONE
+    return ONE if owned in DOLLARS else None
+
+
+def settle_rate(position: Position, currency: str, collaterals: Sequence[Collateral]) -> Decimal | None:
+    """Return what one unit of the position's settle currency is worth in `currency`; `None`: not known.
+
+    As `rate_of` says; else by the mark of an inverse contract, which prices its coin in dollars.
+    """
+    rate = rate_of(position.settle, currency, collaterals)
+    if rate is not None or currency not in DOLLARS:
+        return rate
     if position.kind is ContractKind.INVERSE and position.mark_price is not None and position.mark_price > 0:
         return position.mark_price
     return None

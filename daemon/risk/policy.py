@@ -48,12 +48,13 @@ class Action(StrEnum):
 
     CANCEL_ORDERS = "cancel_orders"
     TOP_UP = "top_up"
+    REPAY = "repay"
     REDUCE = "reduce"
     FLATTEN = "flatten"
 
 
-DELEVERING = frozenset({Action.TOP_UP, Action.REDUCE, Action.FLATTEN})
-"""Actions that change equity or positions: they run inside an episode, down to the target."""
+DELEVERING = frozenset({Action.TOP_UP, Action.REPAY, Action.REDUCE, Action.FLATTEN})
+"""Actions that change equity, debt or positions: they run inside an episode, down to the target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,7 @@ class ReductionLimits:
     steps_per_episode: int = 40
     episodes_per_hour: int = 12
     top_ups_per_episode: int = 2
+    repayments_per_episode: int = 5
     slippage: Decimal = Decimal("0.005")
     max_slippage: Decimal = Decimal("0.03")
     fee_rate: Decimal = Decimal("0.0006")
@@ -145,8 +147,8 @@ class ReductionLimits:
         counts = (self.positions_per_step, self.orders_per_minute, self.steps_per_episode)
         if min(*counts, self.episodes_per_hour) < 1:
             raise ValueError("positions, orders, steps and episodes must each be allowed at least once")
-        if min(self.top_ups_per_episode, self.market_every) < 0:
-            raise ValueError("top-ups per episode and market_every cannot be negative")
+        if min(self.top_ups_per_episode, self.repayments_per_episode, self.market_every) < 0:
+            raise ValueError("top-ups and repayments per episode and market_every cannot be negative")
         if not ZERO < self.slippage <= self.max_slippage < ONE:
             raise ValueError(f"slippage {self.slippage} must be above 0 and within {self.max_slippage} < 1")
         if self.orders_per_minute < self.positions_per_step:
@@ -174,7 +176,7 @@ DEFAULT_ACTIONS: Mapping[Level, tuple[Action, ...]] = MappingProxyType(
     {
         Level.WARNING: (),
         Level.CRITICAL: (Action.CANCEL_ORDERS,),
-        Level.LIQUIDATION: (Action.CANCEL_ORDERS, Action.TOP_UP, Action.REDUCE, Action.FLATTEN),
+        Level.LIQUIDATION: tuple(Action),
     },
 )
 

@@ -82,10 +82,18 @@ class Reason(StrEnum):
     UNAUTHORIZED = "unauthorized"
 
     # no reduction possible
-    REDUCING_CANNOT_HELP = "reducing_cannot_help"  # debt or collateral: even flat the unit stays in danger
+    REDUCING_CANNOT_HELP = "reducing_cannot_help"  # of collateral: even flat the unit stays in danger
     NO_POSITIONS = "no_positions"
     NOTHING_ORDERABLE = "nothing_orderable"  # no price, no market rules, or excluded
     DUST = "dust"  # what is left is below the venue's minimum
+
+    # debt
+    DEBT_DRIVES_RISK = "debt_drives_risk"  # what is owed, not what is held: even flat it is in danger
+    REPAY_NOT_OFFERED = "repay_not_offered"  # the venue, or the account's mode, has no call that repays
+    NOTHING_TO_REPAY = "nothing_to_repay"  # nothing is owed, or none of the owed currency is free
+    REPAYING_CANNOT_HELP = "repaying_cannot_help"  # the debt is not what requires the margin
+    REPAY_REFUSED = "repay_refused"  # by the venue; tried again after a while
+    REPAY_BUDGET = "repay_budget"  # repayments of this episode
 
     # the guard
     REFUSED_BY_GUARD = "refused_by_guard"

@@ -6,11 +6,12 @@ goes first, and is cut until every shortfall it helps with is closed, or by `ste
 whichever is less. What is still open then goes to the next position.
 
 A target that even a flat unit would miss (debt, collateral) is replaced by the end of the liquidation level:
-that is worth reaching too. When not even that can be reached reducing cannot help, and no order is planned.
+that is worth reaching too. When not even that can be reached reducing cannot help, and no order is planned:
+of a unit that owes it is then the debt that drives the risk.
 What cannot be traded at the moment counts as if it could: the rest is cut as far as it goes.
 
-The two legs of a hedge are one thing: the net quantity of a symbol never grows, and the smaller leg is cut
-only together with the larger.
+The two sides of a hedge are one thing: its net quantity never grows, and the lighter side is cut only
+together with the heavier.
 
 An isolated position is closed whole: a part of it would take its share of the margin along.
 """
@@ -19,17 +20,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from brokers.models import AccountSnapshot, Measure, UnitKind
-from brokers.numbers import ONE, ZERO
+from brokers.numbers import ONE
 from daemon.risk.assessment import Assessment
-from daemon.risk.candidate import Candidate, candidates, hedges, is_orderable, worth
+from daemon.risk.candidate import PAIR, Candidate, candidates, hedges, is_orderable, worth
 from daemon.risk.closing import close_unit
+from daemon.risk.debt import debts_of, owing
 from daemon.risk.desk import Desk
 from daemon.risk.figures import percent
 from daemon.risk.picture import PositionKey, ValuedPosition, picture, value
 from daemon.risk.plan import Infeasible, PlannedOrder, ReductionPlan
-from daemon.risk.policy import Action, Level, MarginPolicy
+from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
-from daemon.risk.shortfall import Shortfall, shortfalls
+from daemon.risk.shortfall import Shortfall, out_of_danger, shortfalls, when_flat
 
 __all__ = ["Infeasible", "PlannedOrder", "PositionKey", "ReductionPlan", "plan_reduction"]
 
@@ -46,7 +48,8 @@ def plan_reduction(
 ) -> ReductionPlan | Infeasible:
     """Plan step number `step` (from 0) of an episode: cut `unit` towards its target, or flatten it.
 
-    `excluded` are positions that cannot be traded now (halted, or dust by the venue's own answer).
+    `excluded` are positions that cannot be traded now (halted, or dust by the venue's own answer); those that
+    no order can only reduce are left out, too.
 
     Raises:
         ValueError: `action` is neither REDUCE nor FLATTEN, or `unit` is not in `snapshot`.
@@ -62,7 +65,7 @@ def plan_reduction(
         policy=policy,
         step=step,
         market=urgent or policy.limits.is_market_step(step),
-        excluded=frozenset(excluded),
+        excluded=frozenset(excluded).union(p.key for p in snapshot.positions if not p.reducible),
     )
     state = shortfalls(found, snapshot, policy)
     at_target = not any(shortfall.is_open for shortfall in state)
@@ -112,15 +115,11 @@ def _reachable(
     """
     reachable = []
     for shortfall in state:
-        flat = shortfall
-        for valued in positions:
-            notional = valued.notional or ZERO
-            flat = flat.after(valued.position.key, notional, notional * policy.limits.cost_rate)
-        out_of_danger = policy.ladder(shortfall.measure).threshold(Level.LIQUIDATION) - policy.hysteresis
+        flat, danger_ends = when_flat(shortfall, positions, policy), out_of_danger(shortfall, policy)
         if not flat.usage.exceeds(shortfall.target):
             reachable.append(shortfall)
-        elif not flat.usage.exceeds(out_of_danger) or any(worth(valued) <= 0 for valued in positions):
-            reachable.append(replace(shortfall, target=out_of_danger))
+        elif not flat.usage.exceeds(danger_ends) or any(worth(valued) <= 0 for valued in positions):
+            reachable.append(replace(shortfall, target=danger_ends))
     return tuple(reachable)
 
 
@@ -135,7 +134,11 @@ def _nothing_to_do(desk: Desk, state: Sequence[Shortfall], dust: tuple[PositionK
         f"{left.measure} {percent(left.usage.ratio)} would miss {percent(left.target)} even flat"
         for left in missed
     )
-    return Infeasible(unit=unit, reason=Reason.REDUCING_CANNOT_HELP, detail=detail, dust=dust)
+    debts = debts_of(desk.unit.unit, desk.snapshot)
+    if not debts:
+        return Infeasible(unit=unit, reason=Reason.REDUCING_CANNOT_HELP, detail=detail, dust=dust)
+    detail = f"{detail}; {owing(debts)}"
+    return Infeasible(unit=unit, reason=Reason.DEBT_DRIVES_RISK, detail=detail, dust=dust)
 
 
 def _cut(
@@ -195,11 +198,11 @@ def _close_all(
     """
     orders: list[PlannedOrder] = []
     after = state
-    for legs in hedges(positions):
-        if not all(_can_close(desk, leg) for leg in legs):
+    for hedge in hedges(positions):
+        if len(hedge.legs) > PAIR or not all(_can_close(desk, leg) for leg in hedge.legs):
             continue
-        group = len(orders) if len(legs) > 1 else None
-        for leg in legs:
+        group = len(orders) if len(hedge.legs) == PAIR else None
+        for leg in hedge.legs:
             order, after = desk.order(leg, leg.position.quantity, after, group)
             orders.append(order)
     too_many = len(orders) > desk.limits.positions_per_step

@@ -3,6 +3,8 @@
     rung           is due while
     CANCEL_ORDERS  nobody looked for orders yet, or some may raise risk
     TOP_UP         funds are known, fewer than the allowed top-ups were sent, and the target needs collateral
+    REPAY          some of what the unit owes can be given back by a call out of what is free, and fewer than
+                   the allowed repayments were sent
     REDUCE         the unit has something to cut and steps left in this episode
     FLATTEN        the unit has positions, and reducing is over or was never wanted; where it is over, the
                    venue's own liquidation must be near too, and it must not be over because cutting
@@ -74,6 +76,8 @@ def due(
         case Action.TOP_UP:
             amount = _top_up(unit, policy, context)
             return replace(act, amount=amount) if amount > 0 else None
+        case Action.REPAY:
+            return act if _can_repay(unit, context) and _may_repay_more(policy, context) else None
         case Action.REDUCE:
             return act if unit.reducible and _has_steps_left(unit, policy, context) else None
         case Action.FLATTEN:
@@ -97,6 +101,16 @@ def _top_up(unit: UnitAssessment, policy: MarginPolicy, context: Context) -> Dec
     return min(max(needs, default=ZERO), context.funds)
 
 
+def _can_repay(unit: UnitAssessment, context: Context) -> bool:
+    """Whether a call gives back some of what the unit owes."""
+    return context.can_repay and any(debt.within_reach > 0 for debt in unit.debts)
+
+
+def _may_repay_more(policy: MarginPolicy, context: Context) -> bool:
+    """Whether another repayment is allowed in this episode."""
+    return context.repayments_in_episode < policy.limits.repayments_per_episode
+
+
 def _has_steps_left(unit: UnitAssessment, policy: MarginPolicy, context: Context) -> bool:
     """Whether the unit may take another reducing step in this episode."""
     return context.steps.get(unit.key, 0) < policy.limits.steps_per_episode
@@ -107,7 +121,7 @@ def _may_flatten(actions: tuple[Action, ...], unit: UnitAssessment, context: Con
     if Action.REDUCE not in actions:
         return True
     reduce = context.over(unit.key, Action.REDUCE)
-    if reduce is not None and reduce.reason is Reason.REDUCING_CANNOT_HELP:
+    if reduce is not None and reduce.reason in {Reason.REDUCING_CANNOT_HELP, Reason.DEBT_DRIVES_RISK}:
         return False
     return venue_is_near(unit)
 
@@ -128,9 +142,27 @@ def why_nothing_due(
             return Reason.NO_ACTION_CONFIGURED
         cancelling = context.over(unit.key, Action.CANCEL_ORDERS)
         return Reason.NO_ORDERS if cancelling is None else cancelling.reason
+    over = context.over(unit.key, Action.FLATTEN) or context.over(unit.key, Action.REDUCE)
+    if unit.debts and (not unit.reducible or (over is not None and over.reason is Reason.DEBT_DRIVES_RISK)):
+        return _why_not_repaid(actions, unit, policy, context)
     if not unit.reducible:
         return Reason.NO_POSITIONS
-    over = context.over(unit.key, Action.FLATTEN) or context.over(unit.key, Action.REDUCE)
     if over is not None:
         return over.reason
     return Reason.LADDER_EXHAUSTED if _has_steps_left(unit, policy, context) else Reason.STEP_BUDGET
+
+
+def _why_not_repaid(
+    actions: tuple[Action, ...], unit: UnitAssessment, policy: MarginPolicy, context: Context
+) -> Reason:
+    """Return why the debt that a unit is in danger for is not given back."""
+    if Action.REPAY not in actions:
+        return Reason.DEBT_DRIVES_RISK
+    if not context.can_repay or all(debt.repayable is None for debt in unit.debts):
+        return Reason.REPAY_NOT_OFFERED
+    if not _can_repay(unit, context):
+        return Reason.NOTHING_TO_REPAY
+    over = context.over(unit.key, Action.REPAY)
+    if over is not None:
+        return over.reason
+    return Reason.DEBT_DRIVES_RISK if _may_repay_more(policy, context) else Reason.REPAY_BUDGET

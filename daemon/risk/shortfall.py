@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from brokers.models import AccountSnapshot, Measure
 from brokers.numbers import ONE, ZERO
+from daemon.risk.debt import debts_of, value_of
 from daemon.risk.margin import Usage, worst_ratio
 from daemon.risk.picture import PositionKey, UnitPicture, ValuedPosition, value
-from daemon.risk.policy import MarginPolicy
+from daemon.risk.policy import Level, MarginPolicy
 from daemon.risk.relief import after_cut
 from daemon.risk.tiers import Bracket, relief_brackets, tiered_maintenance
 
@@ -29,6 +30,12 @@ class Shortfall:
     def is_open(self) -> bool:
         """Whether the target is missed."""
         return self.usage.exceeds(self.target)
+
+    @property
+    def beyond_positions(self) -> Decimal:
+        """What of the usage no position frees: a debt's requirement, a haircut's, that of resting orders."""
+        frees = (bracket.width * bracket.rate for brackets in self.relief.values() for bracket in brackets)
+        return max(self.usage.used - sum(frees, ZERO), ZERO)
 
     def freed(self, key: PositionKey, notional: Decimal) -> Decimal:
         """Return the margin that cutting `notional` of a position frees, from its top bracket down."""
@@ -75,6 +82,19 @@ def shortfalls(unit: UnitPicture, snapshot: AccountSnapshot, policy: MarginPolic
     return tuple(found)
 
 
+def when_flat(shortfall: Shortfall, positions: Sequence[ValuedPosition], policy: MarginPolicy) -> Shortfall:
+    """Return what would be left after closing all of `positions`, whether or not that can be done now."""
+    for valued in positions:
+        notional = valued.notional or ZERO
+        shortfall = shortfall.after(valued.position.key, notional, notional * policy.limits.cost_rate)
+    return shortfall
+
+
+def out_of_danger(shortfall: Shortfall, policy: MarginPolicy) -> Decimal:
+    """Return the ratio at which the measure's liquidation level has ended."""
+    return policy.ladder(shortfall.measure).threshold(Level.LIQUIDATION) - policy.hysteresis
+
+
 def expected_ratio(state: Sequence[Shortfall], measure: Measure) -> Decimal | None:
     """Return the ratio of `measure` in `state`, for people; `None`: unknown or senseless."""
     return worst_ratio([shortfall.usage for shortfall in state if shortfall.measure is measure])
@@ -91,7 +111,7 @@ def _relief(
 
     The venue's ratio can stand for more than the stated margin (fees, haircuts), and a hedge for less
     than the sum of its legs: relief is scaled to it. Positions that state nothing share what is left of
-    the unit's figure by notional.
+    the unit's figure by notional, and with what the unit owes by its value: no venue states what that takes.
     """
     stated = unit.margin(measure)
     relief = {}
@@ -108,7 +128,8 @@ def _relief(
             relief[valued.position.key] = brackets
             known_margin += sum((bracket.width * bracket.rate for bracket in brackets), ZERO)
     total = stated if stated is not None and stated > 0 else usage.used
-    shared, over = max(total - known_margin, ZERO), sum((notional for _, notional in unknown), ZERO)
+    owed = value_of(debts_of(unit.unit, snapshot)) or ZERO
+    shared, over = max(total - known_margin, ZERO), sum((notional for _, notional in unknown), owed)
     for key, notional in unknown:
         relief[key] = (Bracket(width=notional, rate=shared / over),)
     scale = usage.used / max(total, known_margin) if total > 0 else ONE

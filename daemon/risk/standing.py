@@ -40,7 +40,8 @@ class UnitAlarm:
     of good samples that reached that level began, `good_at` is when the last good sample was read, all by
     the venue's clock. `confirmed` is the highest level that two samples of a run have reached, SAFE for none.
     `in_episode`: it is being de-levered down to its target. `resumed_at` is when it was seen again after a
-    gap in the middle of an episode or a flatten: it awaits confirmation.
+    gap in the middle of an episode or a flatten: it awaits confirmation. `debt_driven`: since it was last
+    SAFE it was seen with debt that no closing of positions would have helped against.
     """
 
     key: str
@@ -53,6 +54,7 @@ class UnitAlarm:
     good_at: datetime | None = None
     in_episode: bool = False
     over_leverage: bool = False
+    debt_driven: bool = False
     resumed_at: datetime | None = None
 
     def run_since(self, level: Level) -> datetime | None:
@@ -164,6 +166,7 @@ class TransitionKind(StrEnum):
     EPISODE_ENDED = "episode_ended"
     LEVERAGE_OVER_CAP = "leverage_over_cap"
     LEVERAGE_WITHIN_CAP = "leverage_within_cap"
+    DEBT_DRIVES_RISK = "debt_drives_risk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +205,7 @@ def _unit_to_json(unit: UnitAlarm) -> dict[str, object]:
         "good_at": _time_to_json(unit.good_at),
         "in_episode": unit.in_episode,
         "over_leverage": unit.over_leverage,
+        "debt_driven": unit.debt_driven,
         "resumed_at": _time_to_json(unit.resumed_at),
     }
 
@@ -218,6 +222,7 @@ def _unit_from_json(values: Mapping[str, Any]) -> UnitAlarm:
         good_at=_time_from_json(values["good_at"]),
         in_episode=bool(values["in_episode"]),
         over_leverage=bool(values["over_leverage"]),
+        debt_driven=bool(values.get("debt_driven", False)),
         resumed_at=_time_from_json(values.get("resumed_at")),
     )
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from brokers.ccxt_broker import Ack, CancelBatch, CcxtBroker, Read, SnapshotContext
 from brokers.errors import MalformedAnswer, NotSupported, RequestRefused, VenueUnavailable
+from brokers.hooks import Receipt
 from brokers.models import (
     AccountMode,
     AccountSnapshot,
@@ -29,7 +30,15 @@ from brokers.models import (
     UnitKind,
 )
 from brokers.numbers import decimal_from, time_from_ms
-from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, ReduceOrder, Verdict
+from brokers.orders import (
+    ClientOrderId,
+    OpenOrder,
+    OrderBook,
+    OrderReport,
+    ReduceOrder,
+    Repayment,
+    Verdict,
+)
 from brokers.outcomes import BYBIT
 from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request, VenueProfile
@@ -41,6 +50,7 @@ Venue = Any  # the loopback venue of conftest
 BTC = Symbol("BTCUSDT")
 WALLET, POSITIONS, INFO = "/v5/account/wallet-balance", "/v5/position/list", "/v5/account/info"
 NOW_MS = 1_700_000_000_000
+OWED = Repayment(unit="account", currency="USDT", amount=Decimal(5), client_id="a" * 32)
 
 
 @dataclass(frozen=True)
@@ -240,6 +250,20 @@ async def test_a_changed_mode_is_found_within_some_cycles_and_marks_the_one_it_c
     assert [codes(snapshot) for snapshot in seen] == [[], [], [FindingCode.MODE_UNKNOWN], []]
 
 
+async def test_a_mode_that_cannot_be_read_again_is_taken_as_it_was_and_told_once(
+    venue: Venue, broker: SmallBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    venue.always(INFO, lambda: web.Response(status=503))
+    seen = [await broker.fetch_snapshot() for _ in range(6)]
+    assert {snapshot.mode.label for snapshot in seen} == {"REGULAR"}
+    told = [one.getMessage() for one in caplog.records if "account mode" in one.getMessage()]
+    assert len(told) == 1
+    assert "taken as it was, REGULAR" in told[0]
+
+    venue.always(INFO, lambda: success(mode="ISOLATED"))
+    assert codes(await broker.fetch_snapshot()) == [FindingCode.MODE_UNKNOWN]
+
+
 async def test_answers_far_apart_are_a_finding(
     venue: Venue, broker: SmallBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,3 +346,42 @@ async def test_what_a_venue_does_not_offer_is_not_supported(broker: SmallBroker)
         await broker.fetch_funding_balance("USDT")
     with pytest.raises(NotSupported):
         await broker.transfer_in("USDT", Decimal(1), "a" * 32)
+    with pytest.raises(NotSupported):
+        await broker.repay(OWED)
+
+
+class RepayingBroker(SmallBroker):
+    """One that can give debt back; its answers say how it went."""
+
+    def repay_request(self, repayment: Repayment) -> Request:
+        return Request(call="privatePostV5AccountRepay", params={"coin": repayment.currency})
+
+    def parse_receipt(self, repayment: Repayment, payload: Json) -> Receipt:
+        del repayment
+        failed = payload["result"]["status"] == "FA"
+        return Receipt(verdict=Verdict.REJECTED if failed else Verdict.ACCEPTED, repaid=Decimal(3))
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"retCode": 0, "result": {"status": "SU"}}, (Verdict.ACCEPTED, 3, None)),
+        ({"retCode": 0, "result": {"status": "FA"}}, (Verdict.REJECTED, 3, None)),
+        ({"retCode": 0, "result": []}, (Verdict.UNKNOWN, None, None)),
+        ({"retCode": 10003, "retMsg": "no key"}, (Verdict.REJECTED, None, "10003")),
+        ({"retCode": 10016, "retMsg": "failed inside"}, (Verdict.UNKNOWN, None, "10016")),
+    ],
+)
+async def test_a_repayment_is_what_its_answer_proves(
+    venue: Venue,
+    spec: BrokerSpec,
+    profile: VenueProfile,
+    answer: dict[str, Json],
+    told: tuple[Verdict, int | None, str | None],
+) -> None:
+    venue.always("/v5/account/repay", lambda: web.json_response(answer))
+    broker: RepayingBroker = type("LoopbackBroker", (RepayingBroker,), {"profile": profile})(spec)
+    report = await broker.repay(OWED)
+    assert report.repayment == OWED
+    assert (report.verdict, report.repaid, report.code) == told
+    await broker.aclose()

@@ -67,6 +67,25 @@ def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mod
     assert (account.product, account.mode) == (product, mode)
 
 
+@pytest.mark.parametrize(
+    ("text", "modes"),
+    [
+        (ACCOUNT, ["cross", "isolated", "portfolio", "uta1"]),
+        (OKX, ["futures", "multi_currency", "portfolio", "spot"]),
+    ],
+)
+def test_the_account_modes_of_bybit_and_okx(text: str, modes: list[str]) -> None:
+    for mode in modes:
+        (account,) = sandbox(f"{text}    mode: {mode}\n").accounts
+        assert account.mode == mode
+
+
+def test_a_spot_account_holds_no_positions() -> None:
+    held = "    mode: spot\n    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1}\n"
+    with pytest.raises(ConfigError, match="a spot account has none"):
+        sandbox(OKX + held)
+
+
 def test_a_venue_may_have_another_name_as_a_broker_of_the_daemon() -> None:
     (kraken,), (okx,) = sandbox(KRAKEN).accounts, sandbox(OKX).accounts
     assert (kraken.broker, kraken.broker_id, okx.broker_id) == ("krakenfutures", "kraken", "okx")
@@ -143,7 +162,7 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),
         (ACCOUNT.replace("bybit", "deribit"), 3, "accounts[0].broker", "known here: bybit, binance, okx"),
-        (ACCOUNT + "    mode: portfolio\n", 7, "accounts[0].mode", "known here: cross, isolated"),
+        (ACCOUNT + "    mode: spot\n", 7, "accounts[0].mode", "known here: cross, isolated, portfolio, uta1"),
         (ACCOUNT + "    product: usdm\n", 7, "accounts[0].product", "known here: unified"),
         (ACCOUNT.replace("bybit", "coinbase"), 5, "accounts[0].secret", "write one in PEM form"),
         (COINBASE + "    mode: futures\n", 10, "accounts[0].mode", "known here: cash"),

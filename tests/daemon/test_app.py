@@ -1,6 +1,8 @@
 """How the process ends, and what it says then."""
 
 import asyncio
+import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +12,11 @@ import pytest
 
 from config.loader import parse
 from config.schema import Settings
-from daemon.app import _until_the_end, open_journal
+from daemon.app import _tell_skew, _until_the_end, open_journal
+from daemon.clock import SystemClock
 from daemon.errors import EXIT_CONFIG, EXIT_FAILURE, ConfigurationFault, FatalError
+from daemon.opening import Account, Preparation
+from daemon.risk.policy import Mode
 from daemon.state import Board
 from daemon.supervisor import Guard, Supervisor
 from database.errors import JournalFailed
@@ -61,6 +66,23 @@ def test_a_journal_that_is_not_one_is_refused_with_what_helps(desk: Desk, quick_
     (folder / "journal.db").write_bytes(b"")
     with pytest.raises(FatalError, match=r"empty.*set-aside"):
         open_journal(settings(folder), desk.clock.now())
+
+
+def test_a_clock_far_off_is_told_at_the_start_and_one_that_agrees_or_is_not_known_is_not(
+    desk: Desk, log: io.StringIO
+) -> None:
+    written = settings(desk.folder).accounts[0]
+    account = Account(
+        settings=written, broker=desk.line, prepare=Preparation(written, desk.line, Mode.OBSERVE)
+    )
+    _tell_skew(((account, True),), desk.clock)
+    _tell_skew(((account, False),), SystemClock())
+    assert log.getvalue() == ""
+
+    _tell_skew(((account, True),), SystemClock())
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["event"], line["severity"], line["account"]) == ("clock_skewed", "error", "main")
+    assert "ahead of the venue's" in line["why"]
 
 
 def test_faults_of_the_configuration_have_an_exit_code_that_systemd_does_not_restart_on() -> None:

@@ -19,7 +19,7 @@ from brokers.errors import (
     Unauthorized,
     VenueUnavailable,
 )
-from brokers.models import OrderSide
+from brokers.models import AccountMode, OrderSide, PositionMode
 from brokers.sandbox.history import OrderPlaced
 from brokers.sandbox.orders import OrderType
 from daemon.risk.assessment import Protection
@@ -69,6 +69,28 @@ async def test_without_data_for_two_polls_the_account_is_unprotected_and_nothing
     (lost,) = desk.events("protection_lost")
     assert (lost.reason, lost.message) == (reason.value, f"protection lost: {error}")
     assert desk.received() == []
+
+
+async def test_a_mode_changed_under_way_leaves_the_account_unprotected_until_it_has_settled(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.watch(4)
+    desk.fall_to("0.95")
+    other = AccountMode(label="another", margin_mode=None, position_mode=PositionMode.ONE_WAY)
+    monkeypatch.setattr("brokers.sandbox.snapshot.account_mode", lambda _: other)
+    outcomes = await desk.watch(9)
+
+    assert outcomes[0].protection is Protection.UNPROTECTED
+    assert {outcome.protection for outcome in outcomes} == {Protection.UNPROTECTED}
+    assert {outcome.reason for outcome in outcomes} == {Reason.MODE_CHANGED}
+    assert desk.received() == []
+
+    await desk.watch(10)
+    assert [event.kind for event in desk.events() if event.kind.startswith("protection")] == [
+        "protection_lost",
+        "protection_regained",
+    ]
+    assert len(desk.received()) == 1
 
 
 async def test_an_unprotected_account_is_read_more_often(desk: Desk) -> None:

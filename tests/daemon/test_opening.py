@@ -17,6 +17,7 @@ from brokers.models import KeyPermissions
 from brokers.registry import PRODUCTS
 from brokers.sandbox.broker import SandboxBroker
 from brokers.sandbox.spec import Permissions
+from brokers.venues.binance.profile import PORTFOLIO_POINTS
 from config.accounts import WITHDRAWAL_WORDS
 from config.loader import parse
 from config.resolution import resolve
@@ -63,7 +64,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def opened(desk: Desk, **changes: object) -> Account:
     """An account over the sandbox, as `open_accounts` builds one over a venue."""
     written = settings(account(desk.account, **changes)).accounts[0]
-    return Account(settings=written, broker=desk.line, prepare=Preparation(written, desk.line))
+    prepare = Preparation(written, desk.line, Mode.ENFORCE)
+    return Account(settings=written, broker=desk.line, prepare=prepare)
 
 
 @pytest.fixture
@@ -189,7 +191,8 @@ class Unable(SandboxBroker):
 async def test_a_broker_without_such_a_call_is_not_asked(desk: Desk) -> None:
     broker = Unable(desk.engine, desk.account)
     broker.mishaps.fail_read(VenueUnavailable("never called"), call="fetch_permissions")
-    await Preparation(opened(desk, allow_withdrawal_key=WITHDRAWAL_WORDS).settings, broker)()
+    taken = opened(desk, allow_withdrawal_key=WITHDRAWAL_WORDS).settings
+    await Preparation(taken, broker, Mode.ENFORCE)()
 
 
 @pytest.mark.parametrize("words", [False, WITHDRAWAL_WORDS])
@@ -197,7 +200,7 @@ async def test_a_key_that_nobody_can_vet_is_taken_with_a_warning_until_it_is_acc
     desk: Desk, log: io.StringIO, words: object
 ) -> None:
     written = settings(account(desk.account, allow_withdrawal_key=words)).accounts[0]
-    await Preparation(written, Unable(desk.engine, desk.account))()
+    await Preparation(written, Unable(desk.engine, desk.account), Mode.ENFORCE)()
     assert ("tells nobody what a key may do" in log.getvalue()) is not bool(words)
 
 
@@ -354,6 +357,36 @@ def test_a_guarded_account_carries_its_mode_its_caps_and_the_hash_of_its_configu
     assert (guarded.account, guarded.mode, guarded.broker) == ("desk", Mode.ENFORCE, desk.line)
     assert (guarded.caps.per_day, guarded.caps.per_transfer) == ({"USDT": D(500)}, {"USDT": D(100)})
     assert guarded.config_hash == written.source.sha256
+
+
+class Locked(SandboxBroker):
+    """A venue that takes nothing but reducing orders from a maintenance ratio of 87.5 % on."""
+
+    @property
+    def capabilities(self) -> Any:  # noqa: ANN401 - the port's
+        return replace(super().capabilities, points=PORTFOLIO_POINTS)
+
+
+def test_a_threshold_above_the_venues_point_of_no_return_is_lowered_and_told_at_the_start(
+    desk: Desk, log: io.StringIO
+) -> None:
+    late = settings(account(desk.account, policy={"maintenance": {"liquidation": "90%"}}))
+    built = replace(opened(desk), settings=late.accounts[0], broker=Locked(desk.engine, desk.account))
+
+    assert guarded_of(late, built).policy.maintenance.liquidation == D("0.83125")
+    (told,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (told["event"], told["account"], told["measure"]) == ("threshold_clamped", "desk", "maintenance")
+    assert (told["configured"], told["effective"]) == ("90 %", "83.1 %")
+    assert "from 87.5 % on (uniMMR 1.20) the venue takes only orders that reduce" in told["why"]
+
+
+def test_thresholds_that_keep_their_distance_are_as_configured_and_nothing_is_said(
+    desk: Desk, log: io.StringIO
+) -> None:
+    built = replace(opened(desk), broker=Locked(desk.engine, desk.account))
+
+    assert guarded_of(settings(), built).policy.maintenance.liquidation == D("0.80")
+    assert log.getvalue() == ""
 
 
 async def test_where_orders_take_no_price_every_step_goes_to_market(desk: Desk) -> None:

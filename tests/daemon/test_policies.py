@@ -106,6 +106,7 @@ def test_the_defaults_are_those_of_the_core() -> None:
     assert written.actions[Level.LIQUIDATION] == (
         Action.CANCEL_ORDERS,
         Action.TOP_UP,
+        Action.REPAY,
         Action.REDUCE,
         Action.FLATTEN,
     )

@@ -63,19 +63,6 @@ def settlement(desk: Desk) -> Settlement:
     return Settlement(broker=desk.line, journal=desk.journal, clock=desk.clock)
 
 
-async def test_the_look_that_proves_absence_is_known_in_advance_and_only_once(
-    desk: Desk, settlement: Settlement
-) -> None:
-    journal_intent(desk, S.SENT, S.UNKNOWN)
-    assert settlement.proof_in_s() is None, "it has not been looked for yet"
-    await settlement.settle()
-    assert settlement.proof_in_s() == pytest.approx(6.5, abs=0.01)
-    desk.clock.turn(5.5)
-    assert settlement.proof_in_s() == pytest.approx(1, abs=0.01)
-    desk.clock.turn(1.1)
-    assert settlement.proof_in_s() is None, "a venue that does not answer is not asked in haste"
-
-
 async def test_nothing_open_asks_nothing(desk: Desk, settlement: Settlement) -> None:
     assert await settlement.settle() == ()
     assert desk.line.log == []

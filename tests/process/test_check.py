@@ -164,6 +164,26 @@ def test_a_skewed_venue_clock_is_measured_and_does_no_harm(
     for row in rows_in(done.stdout):
         expected = skews[row["broker"].split()[0]]
         assert abs(int(row["clock offset"].removesuffix(" ms")) - expected) < 500
+    told = [line for line in done.stdout.splitlines() if "this machine's clock is" in line]
+    assert [line.partition(":")[0] for line in told] == ["account binance-a", "account okx-a"]
+    assert ["s ahead of the venue's" in told[0], "s behind the venue's" in told[1]] == [True, True]
+
+
+def test_a_threshold_above_a_point_of_no_return_is_told_in_one_line_and_counts_lower(
+    workshop: Workshop, demo_market: Sandbox
+) -> None:
+    late = {
+        name: {"policy": {"maintenance": {"liquidation": "90%"}}}
+        for name in ("binance-portfolio", "binance-coin")
+    }
+    config = workshop.configuration(demo_market, changes=ACCEPTED | late)
+    done = workshop.run("check", "--config", str(config))
+    assert done.process.returncode == 0, done.stdout
+    (told,) = [line for line in done.stdout.splitlines() if "counts as" in line]
+    assert told == (
+        "account binance-portfolio: maintenance: liquidation is configured at 90 % and counts as 83.1 %: "
+        "from 87.5 % on (uniMMR 1.20) the venue takes only orders that reduce"
+    )
 
 
 def test_a_check_sends_nothing_and_leaves_nothing(workshop: Workshop, bybit: Account) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from brokers.ccxt_broker import Read
-from brokers.errors import BrokerError
+from brokers.errors import BrokerError, ClockRefused, RequestRefused, Unauthorized
 from brokers.fields import rows_from
 from brokers.models import AccountMode, MarketRules, Symbol
 from brokers.profile import Json
@@ -35,8 +35,10 @@ class CoinmBroker(FuturesBroker):
         """Read whether a symbol may be held on both sides; without the call each position says so itself."""
         try:
             return snapshot.read_coinm_mode(await read("dapiPrivateGetPositionSideDual", cost=30))
+        except (Unauthorized, ClockRefused):
+            raise
         except BrokerError as error:
-            if not is_absent(error):
+            if not is_absent(error) and not isinstance(error, RequestRefused):
                 raise
         return snapshot.read_coinm_mode({})
 

@@ -3,6 +3,7 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import ClassVar
 
@@ -24,6 +25,7 @@ from brokers.venues.binance.orders import (
     read_cancel,
 )
 from brokers.venues.binance.positions import Rows, torn
+from brokers.venues.binance.profile import FUTURES_POINTS
 from brokers.venues.binance.resting import looked_up, resting
 from brokers.venues.binance.settings import SettingsBook, SymbolSetting
 from brokers.venues.binance.snapshot import RawPicture
@@ -32,6 +34,7 @@ from brokers.venues.binance.snapshot import RawPicture
 class FuturesBroker(BinanceBroker[RawPicture]):
     """What the accounts of both futures products share; each names its calls and reads its own picture."""
 
+    capabilities: ClassVar = replace(BinanceBroker.capabilities, points=FUTURES_POINTS)
     trades = "enableFutures"
     book: ClassVar[Book]
     brackets_call: ClassVar[str]

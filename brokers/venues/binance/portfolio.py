@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from typing import ClassVar
 
 from brokers.answers import Reply
 from brokers.ccxt_broker import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.errors import BrokerError, NotSupported
 from brokers.fields import mapping_from, rows_from
+from brokers.hooks import Receipt
 from brokers.models import AccountMode, AccountSnapshot, ContractKind, MarginTier, MarketRules, Symbol
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
+from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, Repayment
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
-from brokers.venues.binance import books, markets, wallet
-from brokers.venues.binance.account import BinanceBroker, aside
+from brokers.venues.binance import books, markets, repaying, wallet
+from brokers.venues.binance.account import BinanceBroker, Told, aside
 from brokers.venues.binance.books import Book
 from brokers.venues.binance.freshness import Freshness
 from brokers.venues.binance.orders import (
@@ -30,7 +33,7 @@ from brokers.venues.binance.portfolio_snapshot import (
     parse_portfolio,
     read_contracts,
 )
-from brokers.venues.binance.profile import PORTFOLIO
+from brokers.venues.binance.profile import PORTFOLIO, PORTFOLIO_POINTS
 from brokers.venues.binance.refusals import is_absent
 from brokers.venues.binance.resting import looked_up, resting
 
@@ -51,6 +54,7 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
     """
 
     profile = PORTFOLIO
+    capabilities: ClassVar = replace(BinanceBroker.capabilities, points=PORTFOLIO_POINTS, repay=True)
     trades = "enablePortfolioMarginTrading"
     transfer_kind = wallet.SPOT_TO_PORTFOLIO
     funding_call = "sapiV3PostAssetGetUserAsset"
@@ -112,14 +116,16 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
         account, balances, um, um_risk, cm, cm_risk = await asyncio.gather(
             read("papiGetAccount", cost=20),
             _or_nothing(read("papiGetBalance", cost=20)),
-            read("papiGetUmAccount", cost=5),
+            _um_account(read),
             read("papiGetUmPositionRisk", cost=5),
             _or_nothing(read("papiGetCmAccount", cost=5)),
             _or_nothing(read("papiGetCmPositionRisk")),
         )
         contracts = [read_contracts(ContractKind.LINEAR, um, um_risk)]
-        if cm is not None or cm_risk is not None:
-            contracts.append(read_contracts(ContractKind.INVERSE, cm, cm_risk))
+        if cm is None or cm_risk is None:
+            # a host with half of it must show that there is nothing
+            cm, cm_risk = cm or {"positions": []}, cm_risk or []
+        contracts.append(read_contracts(ContractKind.INVERSE, cm, cm_risk))
         assets = None if balances is None else rows_from(balances, "the balances")
         return mapping_from(account, "the account"), assets, tuple(contracts)
 
@@ -129,8 +135,10 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
 
     async def load_open_orders(self, read: Read) -> tuple[OpenOrder, ...]:
         """Read every book of both kinds of contracts."""
-        both = await asyncio.gather(resting(read, books.PORTFOLIO_UM), resting(read, books.PORTFOLIO_CM))
-        return both[0] + both[1]
+        linear, inverse = await asyncio.gather(
+            resting(read, books.PORTFOLIO_UM), _or_nothing(resting(read, books.PORTFOLIO_CM))
+        )
+        return linear + (inverse or ())
 
     async def look_up_order(
         self, read: Read, client_order_id: ClientOrderId, symbol: Symbol
@@ -161,6 +169,15 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
         """Set a whole number, the one below: the venue takes no fractions."""
         return (leverage_request(symbol, max(1, int(leverage)), book_of(symbol)),)
 
+    def repay_request(self, repayment: Repayment) -> Request:
+        """Build the repayment of a margin loan out of its own asset."""
+        return repaying.portfolio_request(repayment)
+
+    def parse_receipt(self, repayment: Repayment, payload: Json) -> Receipt:
+        """Read the venue's word that it took it."""
+        del repayment
+        return repaying.read_receipt(payload)
+
 
 def book_of(symbol: Symbol) -> Book:
     """Return the book that an instrument's orders rest in."""
@@ -171,7 +188,13 @@ def _of(symbol: Symbol, call: str) -> str:
     return call.format("Cm" if is_coin_margined(symbol) else "Um")
 
 
-async def _or_nothing(asked: Awaitable[Json]) -> Json:
+async def _um_account(read: Read) -> Json:
+    """Read the USD-M side of the account, which states its positions' margins; a host may know v2 only."""
+    answer = await _or_nothing(read("papiGetUmAccount", cost=5))
+    return await read("papiV2GetUmAccount", cost=5) if answer is None else answer
+
+
+async def _or_nothing(asked: Awaitable[Told]) -> Told | None:
     """Return an answer, or `None` where the host has no such call."""
     try:
         return await asked

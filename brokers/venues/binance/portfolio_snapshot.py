@@ -25,6 +25,7 @@ from brokers.models import (
 )
 from brokers.numbers import ONE, ZERO
 from brokers.venues.binance.positions import ACCOUNT_UNIT, Holding, Rows, Surroundings, read_holdings, torn
+from brokers.venues.binance.repaying import repayable
 from brokers.venues.binance.units import MAINTENANCE_TOLERANCE
 
 LIQUIDATES_AT = Decimal("1.05")
@@ -91,7 +92,7 @@ def parse_portfolio(raw: PortfolioPicture, context: SnapshotContext) -> AccountS
     ]
     positions = tuple(holding.position for holding in holdings)
     collaterals = _collaterals(raw.balances or (), findings)
-    owes = raw.balances is None or any(one.debt or one.interest for one in collaterals)
+    owes = raw.balances is None or any(one.debt != 0 or one.interest != 0 for one in collaterals)
     unit = account_unit(raw.account, findings)
     _check_maintenance(unit, positions, findings, owes=owes)
     held = {position.symbol for position in positions}
@@ -204,7 +205,10 @@ def _holdings(
 
 
 def _collaterals(balances: Rows, findings: list[Finding]) -> tuple[Collateral, ...]:
-    """List the assets that are held or owed; a wallet below zero is a debt, too."""
+    """List the assets that are held or owed; a wallet below zero is a debt, too.
+
+    An asset's equity takes its wallet, both PnLs, loan and interest; without one of them it is not known.
+    """
     found = []
     for row in balances:
         fields = Fields(row, findings)
@@ -214,15 +218,17 @@ def _collaterals(balances: Rows, findings: list[Finding]) -> tuple[Collateral, .
         debt = None if borrowed is None and lacking is None else (borrowed or ZERO) + abs(lacking or ZERO)
         if not any((wallet, debt, interest)):
             continue
-        pnl = [fields.optional(name) or ZERO for name in ("umUnrealizedPNL", "cmUnrealizedPNL")]
-        equity = None if wallet is None else wallet + sum(pnl, ZERO) - (borrowed or ZERO) - (interest or ZERO)
+        pnl = [fields.optional(name) for name in ("umUnrealizedPNL", "cmUnrealizedPNL")]
+        parts = [wallet, *pnl, *(None if owed is None else -owed for owed in (borrowed, interest))]
+        known = [part for part in parts if part is not None]
         found.append(
             Collateral(
                 currency=str(row.get("asset")),
                 wallet_balance=wallet,
-                equity=equity,
+                equity=sum(known, ZERO) if len(known) == len(parts) else None,
                 debt=debt,
                 interest=interest,
+                repayable=repayable(borrowed, interest, fields.optional("crossMarginFree")),
             )
         )
     return tuple(found)

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from brokers.models import Measure
+from brokers.no_return import PointOfNoReturn, Regime, opening_refused, venue_acts
 from brokers.numbers import ms_from_time, time_from_ms
 from brokers.profile import BudgetRules, BudgetScope, VenueProfile
 from brokers.venues.binance.refusals import read_refusal, used_weight
@@ -18,6 +21,28 @@ def read_time(payload: Mapping[str, Any]) -> int:
     """
     return ms_from_time(time_from_ms(payload["serverTime"]))
 
+
+FUTURES_POINTS = (opening_refused("no available balance"), venue_acts("margin ratio 100 %"))
+"""Of each wallet, coin and isolated position by itself.
+
+Source: Binance support, "Liquidation Protocols"; error code -2019.
+"""
+
+PORTFOLIO_POINTS = (
+    PointOfNoReturn(
+        measure=Measure.MAINTENANCE,
+        ratio=Decimal("0.875"),
+        regime=Regime.REFUSES_OPENING,
+        words="uniMMR 1.20",
+    ),
+    venue_acts("uniMMR 1.05"),
+)
+"""1.05 / uniMMR. At the second the account is taken over and its owner can do nothing any more. There is no
+point of the utilization: orders are not checked against it.
+
+Source: Binance support, "How Does Liquidation Work in the Binance Portfolio Margin Account", and the table of
+uniMMR levels of the program.
+"""
 
 USDM = VenueProfile(
     venue="binance",

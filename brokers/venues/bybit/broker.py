@@ -1,4 +1,4 @@
-"""The unified account of Bybit (UTA 2.0) behind the broker port: which calls, in which order."""
+"""The unified account of Bybit (UTA 2.0 or 1.0) behind the broker port: which calls, in which order."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import ClassVar
 from brokers.answers import ForeignAnswer
 from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import BrokerError, ClockRefused, MalformedAnswer, RequestRefused
-from brokers.hooks import Ack, CancelBatch, Read, SnapshotContext
+from brokers.hooks import Ack, CancelBatch, Read, Receipt, SnapshotContext
 from brokers.models import (
     AccountMode,
     AccountSnapshot,
@@ -21,13 +21,15 @@ from brokers.models import (
     MarketRules,
     Symbol,
 )
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, TransferReport
+from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, Repayment, TransferReport
 from brokers.outcomes import BYBIT
 from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
+from brokers.venues.bybit import repaying
 from brokers.venues.bybit.borrowing import read_borrow_rates
-from brokers.venues.bybit.contracts import Category, category_of
+from brokers.venues.bybit.contract_wallet import CONTRACT, ContractWallet, read_contract_wallet
+from brokers.venues.bybit.contracts import STABLECOINS, Category, category_of
 from brokers.venues.bybit.envelope import next_cursor, rows_of, time_of
 from brokers.venues.bybit.keys import read_permissions
 from brokers.venues.bybit.markets import PAGE as MARKET_PAGE
@@ -42,10 +44,11 @@ from brokers.venues.bybit.orders import (
     reduce_params,
 )
 from brokers.venues.bybit.positions import SweptRow
-from brokers.venues.bybit.profile import PROFILE
+from brokers.venues.bybit.profile import POINTS, PROFILE
 from brokers.venues.bybit.snapshot import UnifiedAnswers, account_mode, read_snapshot
-from brokers.venues.bybit.sweeps import ALL, ALWAYS, OPTION, Sweep, holds_options, required_sweeps
+from brokers.venues.bybit.sweeps import ALL, ALWAYS, INVERSE, OPTION, Sweep, holds_options, required_sweeps
 from brokers.venues.bybit.transfers import (
+    UNIFIED,
     find_transfer,
     read_funding_balance,
     read_transfer_id,
@@ -87,6 +90,7 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
 
     A snapshot costs two signed calls while the wallet proves that all positions are linear USDT ones (see
     `sweeps`); in the first one and every `sweep_every` snapshots all lists are read, whatever the proof says.
+    One of UTA 1.0 costs two more, for the wallet and the list of inverse contracts.
     """
 
     profile = PROFILE
@@ -97,6 +101,8 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
         reduce_only=True,
         transfer_in=True,
         key_permissions=True,
+        points=POINTS,
+        repay=True,
     )
     sweep_every: ClassVar[int] = 15
 
@@ -148,13 +154,18 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
         """
         full = self._until_full_sweep <= 0
         planned = ALL if full else self._planned
-        payload, *swept = await asyncio.gather(
+        payload, contract, *swept = await asyncio.gather(
             read("privateGetV5AccountWalletBalance", {"accountType": "UNIFIED"}),
+            self._contract_wallet(read),
             *(self._sweep(read, sweep) for sweep in sorted(planned, key=str)),
         )
         wallet = read_wallet(payload)
         info = await self._info_for(read, wallet)
+        if info.has_contract_wallet and contract is None:
+            contract = await self._contract_wallet(read)
         required = required_sweeps(wallet, info.margin_mode)
+        if contract is not None:
+            required |= {INVERSE}
         if late := sorted(required - planned, key=str):
             swept += await asyncio.gather(*(self._sweep(read, sweep) for sweep in late))
         for one in swept:
@@ -169,6 +180,7 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
             rows=rows,
             times=tuple(time for one in swept for time in one.times),
             options=await self._option_rules(read, rows),
+            contract=contract,
         )
 
     def parse_snapshot(self, raw: UnifiedAnswers, context: SnapshotContext) -> AccountSnapshot:
@@ -240,14 +252,28 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
         """Build the transfer from funding to the unified account."""
         return Request(
             call="privatePostV5AssetTransferInterTransfer",
-            params=transfer_params(currency, amount, client_id),
+            params=transfer_params(currency, amount, client_id, to=self._wallet_of(currency)),
         )
 
     def parse_transfer(self, payload: Json) -> str | None:
         """Read the transfer id."""
         return read_transfer_id(payload)
 
+    def repay_request(self, repayment: Repayment) -> Request:
+        """Build the repayment that sells nothing."""
+        return Request(call=repaying.CALL, params=repaying.repay_params(repayment))
+
+    def parse_receipt(self, repayment: Repayment, payload: Json) -> Receipt:
+        """Read whether it was taken."""
+        del repayment
+        return repaying.read_receipt(payload)
+
     # ------------------------------------------------------------------ pieces
+
+    def _wallet_of(self, currency: str) -> str:
+        """Return where collateral in a coin counts: in UTA 1.0 coins margin inverse contracts."""
+        apart = self._info is not None and self._info.has_contract_wallet and currency not in STABLECOINS
+        return CONTRACT if apart else UNIFIED
 
     async def _pages(
         self, read: Read, call: str, params: Mapping[str, object], what: str
@@ -285,6 +311,22 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
             return self._info
         self._mode_left = 0
         return await self._read_info(read)
+
+    async def _contract_wallet(self, read: Read) -> ContractWallet | None:
+        """Read the wallet of inverse contracts, which only an account of UTA 1.0 has.
+
+        One that was upgraded meanwhile has none any more: a refusal leads to reading again what it is.
+        """
+        if self._info is None or not self._info.has_contract_wallet:
+            return None
+        try:
+            payload = await read("privateGetV5AccountWalletBalance", {"accountType": CONTRACT})
+        except RequestRefused:
+            self._mode_left = 0
+            if (await self._read_info(read)).has_contract_wallet:
+                raise
+            return None
+        return read_contract_wallet(payload)
 
     async def _sweep(self, read: Read, sweep: Sweep) -> _Swept:
         try:

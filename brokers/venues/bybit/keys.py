@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from brokers.models import KeyPermissions
 from brokers.venues.bybit.envelope import Row, result_of
 
+EPOCH = 1970
 UNBOUND = frozenset({"*", "0.0.0.0/0"})
 
 
@@ -53,11 +54,12 @@ def _bound(result: Row) -> bool | None:
 
 
 def _expiry(result: Row) -> datetime | None:
+    """Return when the key ends; one bound to an address never does, and then the epoch stands there."""
     raw = result.get("expiredAt")
     try:
         expiry = datetime.fromisoformat(raw) if isinstance(raw, str) and raw else None
     except ValueError:
         return None
-    if expiry is None:
+    if expiry is None or expiry.year <= EPOCH:
         return None
     return expiry.astimezone(UTC) if expiry.tzinfo else expiry.replace(tzinfo=UTC)

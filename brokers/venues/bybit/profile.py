@@ -14,6 +14,7 @@ from brokers.errors import (
     Unauthorized,
     VenueUnavailable,
 )
+from brokers.no_return import opening_refused, venue_acts
 from brokers.numbers import NumberError, decimal_from, decimal_or_none
 from brokers.profile import BudgetRules, BudgetScope, CallLimit, Headers, VenueProfile
 
@@ -131,9 +132,16 @@ CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
         "privateGetV5PositionList": CallLimit(50),
         "privateGetV5AccountWalletBalance": CallLimit(50),
         "privateGetV5UserQueryApi": CallLimit(10),
+        "privatePostV5AccountNoConvertRepay": CallLimit(1),
     }
 )
 """Limits per key and endpoint, by the second. Source: Bybit docs, Rate Limit Rules."""
+
+POINTS = (opening_refused("IM rate 100 %"), venue_acts("MM rate 100 %"))
+"""At the second Bybit cancels orders, repays and liquidates in parts; an isolated position at its own.
+
+Source: Bybit help centre, "Trading Rules: Liquidation Process (Unified Trading Account)".
+"""
 
 PROFILE = VenueProfile(
     venue="bybit",

@@ -20,8 +20,16 @@ from brokers.models import (
     UnitKind,
 )
 from brokers.numbers import ONE, ZERO
+from brokers.venues.bybit.contract_wallet import ContractWallet, contract_units
 from brokers.venues.bybit.contracts import STABLECOINS
-from brokers.venues.bybit.positions import HeldPosition, SweptRow, isolated_key, read_positions
+from brokers.venues.bybit.positions import (
+    HeldPosition,
+    SweptRow,
+    contract_key,
+    isolated_key,
+    read_positions,
+)
+from brokers.venues.bybit.repaying import repayable
 from brokers.venues.bybit.wallet import ACCOUNT, UTA_1, AccountInfo, Coin, Wallet
 
 RATE_ROUNDING = Decimal("0.001")
@@ -36,7 +44,7 @@ class UnifiedAnswers:
     """What one snapshot of a unified account was read from.
 
     `times` are those of the sweeps' answers; `options` holds the rules of the options held, which no list of
-    all instruments contains.
+    all instruments contains. `contract` is UTA 1.0's wallet of inverse contracts.
     """
 
     info: AccountInfo
@@ -44,24 +52,34 @@ class UnifiedAnswers:
     rows: tuple[SweptRow, ...]
     times: tuple[datetime | None, ...]
     options: Mapping[Symbol, MarketRules] = field(default_factory=dict)
+    contract: ContractWallet | None = None
 
 
 def read_snapshot(answers: UnifiedAnswers, context: SnapshotContext) -> AccountSnapshot:
     """Assemble the account from its mode, its wallet and the rows of the position sweeps.
 
     In cross and portfolio margin there is one risk unit, the account in USD. In isolated margin each position
-    is a unit of its own (maintenance only) under the unit of its settle coin (utilization only).
+    is a unit of its own (maintenance only) under the unit of its settle coin (utilization only). In UTA 1.0
+    the wallet of inverse contracts adds a unit for each of its coins.
     """
-    info, wallet = answers.info, answers.wallet
-    findings = list(wallet.findings)
-    held = read_positions(answers.rows, info.margin_mode, findings)
+    info, wallet, contract = answers.info, answers.wallet, answers.contract
+    findings = [*wallet.findings, *(contract.findings if contract is not None else ())]
+    held = read_positions(answers.rows, info.margin_mode, findings, inverse_apart=contract is not None)
     _check_mode(answers, context.mode, held, findings)
+    unified = tuple(one for one in held if not one.in_contract_wallet)
     if info.margin_mode is MarginMode.ISOLATED:
-        units = _isolated_units(wallet, held, findings)
+        units = _isolated_units(wallet, unified, findings)
     else:
         units = (_account_unit(wallet, findings),)
-    _check_complete(wallet, held, findings)
+    _check_complete(wallet, unified, findings)
     stamps = [wallet.time, *answers.times]
+    coins = wallet.coins
+    if contract is not None:
+        units += contract_units(contract, held, findings)
+        apart = (one for one in held if one.in_contract_wallet and one.is_isolated)
+        units += tuple(_position_unit(one, contract_key(one.position.settle)) for one in apart)
+        stamps.append(contract.time)
+        coins += tuple(coin for coin in contract.coins if wallet.coin(coin.currency) is None)
     known = [stamp for stamp in stamps if stamp is not None]
     if len(known) < len(stamps):
         findings.append(Finding(code=FindingCode.TIME_MISSING, detail="an answer carries no venue time"))
@@ -77,7 +95,7 @@ def read_snapshot(answers: UnifiedAnswers, context: SnapshotContext) -> AccountS
         mode=account_mode(info),
         units=units,
         positions=positions,
-        collaterals=tuple(_collateral(coin) for coin in wallet.coins),
+        collaterals=tuple(_collateral(coin, info.margin_mode) for coin in coins),
         findings=_about_units(findings, units),
         markets={symbol: one for symbol, one in rules.items() if one is not None},
         tiers={symbol: context.tiers[symbol] for symbol in symbols if symbol in context.tiers},
@@ -107,7 +125,7 @@ def _check_mode(
     if known != (mode := account_mode(info)):
         details.append(f"account mode went from {known.label} to {mode.label}")
     findings.extend(Finding(code=FindingCode.MODE_UNKNOWN, detail=detail) for detail in details)
-    if info.inverse_in_wallet:
+    if info.inverse_in_wallet or answers.contract is not None:
         return
     findings.extend(
         Finding(
@@ -175,9 +193,8 @@ def _isolated_units(
 def _currency_unit(currency: str, coin: Coin | None, findings: list[Finding]) -> RiskUnit:
     """Build a settle coin's unit in isolated margin: how much of its wallet is tied up.
 
-    Used is position and order margin plus what spot orders lock; equity is the wallet balance less any bonus,
-    which a coin need not have and which margins nothing here; available is what is left of it. The PnL
-    belongs to the positions' own units.
+    Used is position and order margin plus what spot orders lock; equity is the wallet balance less the bonus,
+    which margins nothing here; available is what is left of it. The PnL belongs to the positions' own units.
 
     Source: Bybit docs, Wallet Stream (derivatives available balance in isolated margin).
     """
@@ -186,12 +203,12 @@ def _currency_unit(currency: str, coin: Coin | None, findings: list[Finding]) ->
         wallet_balance = coin.wallet_balance
         if coin.position_margin is not None and coin.order_margin is not None and coin.locked is not None:
             used = coin.position_margin + coin.order_margin + coin.locked
-        if wallet_balance is not None:
-            equity = wallet_balance - (coin.bonus or ZERO)
+        if wallet_balance is not None and coin.bonus is not None:
+            equity = wallet_balance - coin.bonus
         if used is not None and equity is not None:
             available = equity - used
     if available is None:
-        detail = f"no wallet balance, locked amount, position margin or order margin of {currency}"
+        detail = f"no wallet balance, bonus, locked amount, position margin or order margin of {currency}"
         findings.append(Finding(code=FindingCode.TOTALS_MISSING, detail=detail, unit=currency))
     if used and wallet_balance is not None and wallet_balance <= 0:
         detail = f"{used} {currency} is tied up out of a wallet balance of {wallet_balance}"
@@ -209,7 +226,7 @@ def _currency_unit(currency: str, coin: Coin | None, findings: list[Finding]) ->
     )
 
 
-def _position_unit(one: HeldPosition) -> RiskUnit:
+def _position_unit(one: HeldPosition, parent: str | None = None) -> RiskUnit:
     position = one.position
     return RiskUnit(
         key=isolated_key(position.symbol, position.side),
@@ -221,7 +238,7 @@ def _position_unit(one: HeldPosition) -> RiskUnit:
         available_margin=None,
         unrealized_pnl=position.unrealized_pnl,
         measures=frozenset({Measure.MAINTENANCE}),
-        parent=position.settle,
+        parent=parent or position.settle,
     )
 
 
@@ -246,7 +263,7 @@ def _check_complete(wallet: Wallet, held: tuple[HeldPosition, ...], findings: li
             findings.append(Finding(code=FindingCode.INCOMPLETE, detail=detail))
 
 
-def _collateral(coin: Coin) -> Collateral:
+def _collateral(coin: Coin, mode: MarginMode | None) -> Collateral:
     return Collateral(
         currency=coin.currency,
         wallet_balance=coin.wallet_balance,
@@ -254,4 +271,5 @@ def _collateral(coin: Coin) -> Collateral:
         value=coin.usd_value,
         debt=coin.borrowed,
         interest=coin.interest,
+        repayable=repayable(coin, mode),
     )

@@ -10,7 +10,7 @@ from brokers.orders import TransferReport, Verdict
 from brokers.venues.bybit.envelope import Row, result_of, rows_of, text_or_none
 
 FUNDING = "FUND"
-TRADING = "UNIFIED"
+UNIFIED = "UNIFIED"
 
 VERDICTS = {"SUCCESS": Verdict.ACCEPTED, "FAILED": Verdict.REJECTED}
 """`status` of a transfer; `PENDING` and `STATUS_UNKNOWN` prove nothing yet."""
@@ -24,8 +24,10 @@ def transfer_uuid(client_id: str) -> str:
         return str(uuid5(NAMESPACE_OID, client_id))
 
 
-def transfer_params(currency: str, amount: Decimal, client_id: str) -> Mapping[str, object]:
-    """Return the body of `POST /v5/asset/transfer/inter-transfer` from funding to the unified account.
+def transfer_params(
+    currency: str, amount: Decimal, client_id: str, to: str = UNIFIED
+) -> Mapping[str, object]:
+    """Return the body of `POST /v5/asset/transfer/inter-transfer` from funding to the account's wallet `to`.
 
     A transfer id that was used before is refused, so a repeated transfer moves nothing twice.
     """
@@ -34,7 +36,7 @@ def transfer_params(currency: str, amount: Decimal, client_id: str) -> Mapping[s
         "coin": currency,
         "amount": plain(amount),
         "fromAccountType": FUNDING,
-        "toAccountType": TRADING,
+        "toAccountType": to,
     }
 
 

@@ -1,6 +1,6 @@
 """`GET /v5/account/wallet-balance` and `GET /v5/account/info`: the account's totals, coins and mode."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -52,6 +52,11 @@ class AccountInfo:
         """Whether inverse positions are proven to be margined by the unified wallet."""
         return self.status in UTA_2
 
+    @property
+    def has_contract_wallet(self) -> bool:
+        """Whether inverse positions are margined by a wallet of their own."""
+        return self.status in UTA_1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coin:
@@ -73,6 +78,8 @@ class Coin:
     borrowed: Decimal | None
     spot_borrowed: Decimal | None
     interest: Decimal | None
+    available: Decimal | None = None
+    """`availableToWithdraw`, which the unified wallet no longer fills."""
     margins_withheld: bool = False
     """Whether the three margins are there and `""`, as in portfolio margin, and not merely left out."""
 
@@ -161,7 +168,7 @@ def read_wallet(payload: object) -> Wallet:
         raise MalformedAnswer(f"wallet balance: account type {kind!r}")
     findings: list[Finding] = []
     fields = Fields(account, findings, unit=ACCOUNT)
-    coins = _read_coins(rows_from(account.get("coin"), "wallet balance: coin"), findings)
+    coins = read_coins(rows_from(account.get("coin"), "wallet balance: coin"), findings)
     return Wallet(
         time=time_of(payload),
         equity=number_or_none(account, "totalEquity"),
@@ -178,7 +185,14 @@ def read_wallet(payload: object) -> Wallet:
     )
 
 
-def _read_coins(rows: Sequence[Row], findings: list[Finding]) -> tuple[Coin, ...]:
+def read_coins(
+    rows: Sequence[Row], findings: list[Finding], unit: Callable[[str], str] = str
+) -> tuple[Coin, ...]:
+    """Parse a wallet's coins; `unit` names the risk unit that a finding about one is about.
+
+    Raises:
+        MalformedAnswer: a coin has no name.
+    """
     coins: dict[str, Coin] = {}
     for row in rows:
         name = row.get("coin")
@@ -187,7 +201,7 @@ def _read_coins(rows: Sequence[Row], findings: list[Finding]) -> tuple[Coin, ...
         if name in coins:
             findings.append(Finding(code=FindingCode.INCONSISTENT, detail=f"two wallet rows for {name}"))
             continue
-        fields = Fields(row, findings, unit=name)
+        fields = Fields(row, findings, unit=unit(name))
         coins[name] = Coin(
             currency=name,
             equity=fields.optional("equity"),
@@ -202,6 +216,7 @@ def _read_coins(rows: Sequence[Row], findings: list[Finding]) -> tuple[Coin, ...
             borrowed=margin_in(fields, row, "borrowAmount"),
             spot_borrowed=fields.optional("spotBorrow"),
             interest=fields.optional("accruedInterest"),
+            available=number_or_none(row, "availableToWithdraw"),
             margins_withheld=all(row.get(name) == "" for name in MARGINS),
         )
     return tuple(coins.values())

@@ -29,6 +29,8 @@ WAITING = ("PENDING", "QUEUED")
 
 ENDED = ("FILLED", "CANCELLED", "EXPIRED", "FAILED")
 
+UNSTATED_TYPE = "UNKNOWN_PRODUCT_TYPE"
+
 LOOKED_BACK = timedelta(days=3)
 """How old an order may be that is looked up; margind asks within seconds of sending, or at its next start."""
 
@@ -94,8 +96,13 @@ class CoinbaseBroker(CcxtBroker[Raw]):
             read_pages(read, ORDERS, "orders", {**common, "order_status": ["OPEN"]}),
             if_any(read_pages(read, ORDERS, "orders", {**common, "order_status": list(WAITING)})),
         )
-        found = [read_open_order(row, self._held) for row in (*rows, *(waiting or ()))]
+        found = [read_open_order(row, self._held) for row in (*rows, *(waiting or ())) if self._rests(row)]
         return tuple({order.order_id: order for order in found}.values())
+
+    def _rests(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row is what was asked for: a host may not heed the filters."""
+        product = row.get("product_type")
+        return row.get("status") not in ENDED and product in {None, "", UNSTATED_TYPE, self.product_type}
 
     async def look_up_order(
         self, read: Read, client_order_id: ClientOrderId, symbol: Symbol

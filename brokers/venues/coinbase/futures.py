@@ -20,7 +20,7 @@ from brokers.venues.coinbase.orders import close_request, read_ack
 from brokers.venues.coinbase.pages import read_products
 from brokers.venues.coinbase.positions import read_positions
 from brokers.venues.coinbase.products import market_rules
-from brokers.venues.coinbase.profile import ORDER_TIME_TO_LIVE
+from brokers.venues.coinbase.profile import FUTURES_POINTS, ORDER_TIME_TO_LIVE
 from brokers.venues.coinbase.summary import futures_unit, states_overnight
 
 _log = logging.getLogger("margind.brokers")
@@ -48,6 +48,10 @@ class FuturesBroker(CoinbaseBroker[RawFutures]):
         key_permissions=True,
         limit_orders=False,
         set_leverage=False,
+        points=FUTURES_POINTS,
+        position_bound=True,
+        lookup_by_id=False,
+        deadline="the token's `exp`",
     )
 
     def __init__(self, spec: BrokerSpec) -> None:

@@ -9,6 +9,7 @@ from brokers.fields import mapping_from
 from brokers.hooks import Ack
 from brokers.models import OrderSide, Position, Symbol
 from brokers.numbers import decimal_from, decimal_or_none, plain
+from brokers.order_rows import side_of, state_of, text_of
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.profile import Json, Request
 
@@ -44,12 +45,12 @@ def read_open_order(row: Mapping[str, Any], held: Sequence[Position]) -> OpenOrd
     kind, figures = _configuration(row)
     size, filled = decimal_or_none(figures.get("base_size")), decimal_or_none(row.get("filled_size"))
     left = size if size is None or filled is None else size - filled
-    symbol, side = Symbol(_text(row, "product_id")), _side(row)
+    symbol, side = Symbol(text_of(row, "product_id")), side_of(row, SIDES)
     waits = kind.startswith(("stop_limit", BRACKET)) and row.get("trigger_status") != TRIGGERED
     flagged = _is_true(figures.get("reduce_only")) or _is_true(row.get("reduce_only"))
     price = figures.get("stop_price") or figures.get("stop_trigger_price") if waits else None
     return OpenOrder(
-        order_id=_text(row, "order_id"),
+        order_id=text_of(row, "order_id"),
         client_order_id=str(row.get("client_order_id") or "") or None,
         symbol=symbol,
         side=side,
@@ -81,16 +82,14 @@ def read_report(row: Mapping[str, Any], client_order_id: ClientOrderId, symbol: 
     """
     if row.get("client_order_id") != client_order_id or row.get("product_id") != symbol:
         raise MalformedAnswer("orders/historical/batch: the row of another order")
-    state = STATES.get(str(row.get("status") or ""))
-    if state is None:
-        raise MalformedAnswer(f"orders/historical/batch: unknown status {row.get('status')!r}")
+    state = state_of(row.get("status"), STATES, "orders/historical/batch")
     filled = decimal_from(row.get("filled_size"))
     return OrderReport(
         client_order_id=client_order_id,
         symbol=symbol,
         verdict=Verdict.ACCEPTED,
         state=state,
-        order_id=_text(row, "order_id"),
+        order_id=text_of(row, "order_id"),
         filled=filled,
         average_price=decimal_or_none(row.get("average_filled_price")) if filled else None,
         fee=decimal_or_none(row.get("total_fees")),
@@ -147,20 +146,6 @@ def _configuration(row: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         if isinstance(figures, Mapping) and figures:
             return str(kind), figures
     return str(row.get("order_type") or "unknown").lower(), {}
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value:
-        raise MalformedAnswer(f"an order without {name}")
-    return value
-
-
-def _side(row: Mapping[str, Any]) -> OrderSide:
-    side = SIDES.get(str(row.get("side")))
-    if side is None:
-        raise MalformedAnswer(f"an order with side {row.get('side')!r}")
-    return side
 
 
 def _is_true(raw: object) -> bool:

@@ -29,7 +29,7 @@ async def read_pages(read: Read, call: str, name: str, params: Mapping[str, obje
         page = mapping_from(await read(call, {**params, **({"cursor": cursor} if cursor else {})}), call)
         found += rows_from(page.get(name), f"{name} of {call}")
         after = str(page.get("cursor") or "")
-        if page.get("has_next") is not True:
+        if str(page.get("has_next")).lower() != "true":
             return found
         if not after or after == cursor:
             break

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
+from brokers.no_return import opening_refused, venue_acts
 from brokers.numbers import ms_from_time, time_from_ms
 from brokers.profile import BudgetRules, BudgetScope, CallLimit, Json, VenueProfile
 from brokers.venues.coinbase.refusals import read_refusal
@@ -31,6 +32,9 @@ def read_time(payload: Json) -> int:
     """Return venue milliseconds out of `brokerage/time`."""
     return ms_from_time(time_from_ms(payload["epochMillis"]))
 
+
+FUTURES_POINTS = (opening_refused("liquidation buffer 100 %"), venue_acts("liquidation buffer 0"))
+"""Source: Coinbase help, US futures, "Liquidation"."""
 
 ADVANCED_TRADE = VenueProfile(
     venue="coinbase",

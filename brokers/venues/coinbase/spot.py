@@ -1,11 +1,12 @@
 """The spot account of Coinbase: a cash account. Nothing is borrowed, so nothing can be liquidated."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from brokers.errors import NotSupported
+from brokers.errors import BrokerError, NotSupported
 from brokers.hooks import Ack, Read, SnapshotContext
 from brokers.models import AccountSnapshot, Finding, MarketRules, Symbol
 from brokers.orders import ReduceOrder
@@ -21,6 +22,8 @@ from brokers.venues.coinbase.holdings import (
 )
 from brokers.venues.coinbase.pages import Rows, read_pages, read_products
 from brokers.venues.coinbase.profile import ORDER_TIME_TO_LIVE
+
+_log = logging.getLogger("margind.brokers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,7 @@ class SpotBroker(CoinbaseBroker[RawSpot]):
         key_permissions=True,
         limit_orders=False,
         set_leverage=False,
+        measures=frozenset(),
     )
 
     async def load_markets(self, read: Read) -> Mapping[Symbol, MarketRules]:
@@ -58,9 +62,16 @@ class SpotBroker(CoinbaseBroker[RawSpot]):
         asked_at = self.transport.venue_now()
         wallets = await read_pages(read, "v3PrivateGetBrokerageAccounts", "accounts", {"limit": str(PAGE)})
         wanted = products_for(read_holdings(wallets, []))
-        params = {"product_type": self.product_type, "product_ids": list(wanted)}
-        products = await read_products(read, params) if wanted else []
+        products = await self._prices(read, wanted) if wanted else []
         return RawSpot(asked_at=asked_at, wallets=wallets, products=products)
+
+    async def _prices(self, read: Read, wanted: Sequence[str]) -> Rows:
+        """Read the products of what is held; without them only its worth is unknown."""
+        try:
+            return await read_products(read, {"product_type": self.product_type, "product_ids": list(wanted)})
+        except BrokerError as error:
+            _log.info("%s: no prices: %s", self.account_id, error)
+            return []
 
     def parse_snapshot(self, raw: RawSpot, context: SnapshotContext) -> AccountSnapshot:
         """Build the snapshot: one cash unit, and what it holds."""

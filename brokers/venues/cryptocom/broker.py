@@ -50,6 +50,7 @@ from brokers.venues.cryptocom.profile import (
     CRYPTOCOM_EXCHANGE,
     OPEN_ADVANCED,
     ORDER_TIME_TO_LIVE,
+    POINTS,
 )
 from brokers.venues.cryptocom.snapshot import RawSnapshot, newest_price_time, read_prices, read_snapshot
 from brokers.witness import ClockWitness
@@ -93,6 +94,9 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
         reduce_only=True,
         transfer_in=False,
         key_permissions=False,
+        points=POINTS,
+        position_bound=True,
+        lookup_by_id=False,
     )
 
     def __init__(self, spec: BrokerSpec) -> None:
@@ -361,10 +365,12 @@ async def _price_or_none(read: Read, params: Mapping[str, object]) -> Json:
     """Read tickers; a public price that is not to be had, or not soon, stands against nothing."""
     try:
         async with asyncio.timeout(PRICE_PATIENCE_S):
-            return await read(TICKERS, params)
+            answer = await read(TICKERS, params)
+        rows_of(answer, "public/get-tickers")
     except (BrokerError, TimeoutError) as error:
         _log.info("cryptocom: no prices: %s", error)
         return None
+    return answer
 
 
 async def _read_or_none(read: Read, call: str) -> Json:

@@ -8,6 +8,7 @@ from typing import Any
 from brokers.errors import MalformedAnswer
 from brokers.models import OrderSide, Symbol
 from brokers.numbers import ZERO, decimal_from, decimal_or_none, plain
+from brokers.order_rows import side_of, state_of, text_of
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.venues.cryptocom.positions import isolation_id_of, isolation_of
 
@@ -57,7 +58,11 @@ def read_open_order(row: Mapping[str, Any], held: Held, *, advanced: bool) -> Op
             owner's protection or not by a quantity that is missing.
         NumberError: a figure is damaged.
     """
-    symbol, side, word = Symbol(_text(row, "instrument_name")), _side(row), _text(row, "order_type")
+    symbol, side, word = (
+        Symbol(text_of(row, "instrument_name")),
+        side_of(row, SIDES),
+        text_of(row, "order_type"),
+    )
     quantity, filled = decimal_or_none(row.get("quantity")), decimal_or_none(row.get("cumulative_quantity"))
     left = quantity if quantity is None or filled is None else quantity - filled
     trigger = word in TRIGGER_TYPES
@@ -70,7 +75,7 @@ def read_open_order(row: Mapping[str, Any], held: Held, *, advanced: bool) -> Op
     protects = trigger and against and left is not None and left <= abs(position)
     price = row.get("ref_price") or row.get("trigger_price") if trigger else row.get("limit_price")
     return OpenOrder(
-        order_id=_text(row, "order_id"),
+        order_id=text_of(row, "order_id"),
         client_order_id=str(row.get("client_oid") or "") or None,
         symbol=symbol,
         side=side,
@@ -91,16 +96,14 @@ def read_report(row: Mapping[str, Any], client_order_id: ClientOrderId, symbol: 
     """
     if row.get("instrument_name") != symbol:
         raise MalformedAnswer("the row of another instrument")
-    state = STATES.get(str(row.get("status") or ""))
-    if state is None:
-        raise MalformedAnswer(f"unknown order status {row.get('status')!r}")
+    state = state_of(row.get("status"), STATES, "an order")
     reason = row.get("reason")
     return OrderReport(
         client_order_id=client_order_id,
         symbol=symbol,
         verdict=Verdict.ACCEPTED,
         state=state,
-        order_id=_text(row, "order_id"),
+        order_id=text_of(row, "order_id"),
         filled=decimal_from(row.get("cumulative_quantity")),
         average_price=decimal_or_none(row.get("avg_price")) or None,
         fee=decimal_or_none(row.get("cumulative_fee")),
@@ -125,17 +128,3 @@ def close_params(order: ReduceOrder) -> dict[str, object]:
     if isolation is not None:
         params["isolation_id"] = isolation
     return params
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
-        raise MalformedAnswer(f"an order without {name}")
-    return str(value)
-
-
-def _side(row: Mapping[str, Any]) -> OrderSide:
-    side = SIDES.get(str(row.get("side")))
-    if side is None:
-        raise MalformedAnswer(f"an order with side {row.get('side')!r}")
-    return side

@@ -5,6 +5,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from brokers.errors import MalformedAnswer
+from brokers.no_return import opening_refused, venue_acts
 from brokers.numbers import NumberError, ms_from_time, time_from_ms
 from brokers.profile import BudgetRules, BudgetScope, CallLimit, Endpoint, Json, VenueProfile
 from brokers.venues.cryptocom.envelope import read_refusal, rows_of
@@ -74,6 +75,16 @@ def read_dated_time(dated_ms: int, payload: Json) -> int:
             return published
     return dated_ms + SECOND_MS // 2
 
+
+POINTS = (
+    opening_refused("margin balance below initial margin"),
+    venue_acts("margin balance below maintenance margin"),
+)
+"""At the first, orders that add risk are cancelled and refused. At the second, all of them are, reducing ones
+too, and the venue liquidates until the balance covers the initial margin again.
+
+Source: Crypto.com help centre, "Smart Cross Margin", on liquidation.
+"""
 
 CRYPTOCOM_EXCHANGE = VenueProfile(
     venue="cryptocom",

@@ -18,20 +18,25 @@ class AccountLevel(StrEnum):
 
     @property
     def is_pooled(self) -> bool:
-        """Whether all currencies answer together, in USD."""
-        return self in {AccountLevel.MULTI_CURRENCY, AccountLevel.PORTFOLIO}
+        """Whether all currencies answer together, in USD; in spot mode for what is borrowed."""
+        return self is not AccountLevel.FUTURES
 
+
+SPOT_CASH = "spot mode"
+SPOT_BORROWING = "spot mode, borrowing"
 
 LABELS = {
-    AccountLevel.SPOT: "spot mode",
+    AccountLevel.SPOT: SPOT_CASH,
     AccountLevel.FUTURES: "futures mode",
     AccountLevel.MULTI_CURRENCY: "multi-currency margin",
     AccountLevel.PORTFOLIO: "portfolio margin",
 }
 
-LEVELS = {label: level for level, label in LABELS.items()}
+LEVELS = {label: level for level, label in LABELS.items()} | {SPOT_BORROWING: AccountLevel.SPOT}
 
 PERMISSIONS = frozenset({"read_only", "trade", "withdraw"})
+
+FLAGS = {"true": True, "false": False}
 
 POSITION_MODES = {"net_mode": PositionMode.ONE_WAY, "long_short_mode": PositionMode.HEDGE}
 
@@ -41,7 +46,8 @@ class AccountConfig:
     """What `account/config` says. `level` and `position_mode` are `None` for a word we do not know.
 
     `permissions` are OKX's own words, `None` where it states none of those we know; `ip_bound` is
-    `None` where it does not say to which addresses the key is bound.
+    `None` where it does not say to which addresses the key is bound. `spot_borrow` is `enableSpotBorrow`: in
+    spot mode, whether currencies may be borrowed; `None` where it is not stated.
     """
 
     level: AccountLevel | None
@@ -49,6 +55,7 @@ class AccountConfig:
     position_mode: PositionMode | None
     permissions: frozenset[str] | None
     ip_bound: bool | None
+    spot_borrow: bool | None
 
 
 def read_config(payload: object) -> AccountConfig:
@@ -59,7 +66,7 @@ def read_config(payload: object) -> AccountConfig:
     """
     raw = row_of(payload, "account/config")
     raw_level = str(raw.get("acctLv") or "")
-    perm, ip = raw.get("perm"), raw.get("ip")
+    perm, ip, borrows = raw.get("perm"), raw.get("ip"), raw.get("enableSpotBorrow")
     words = {word.strip() for word in perm.split(",")} if isinstance(perm, str) else set()
     return AccountConfig(
         level=AccountLevel(raw_level) if raw_level in set(AccountLevel) else None,
@@ -67,11 +74,14 @@ def read_config(payload: object) -> AccountConfig:
         position_mode=POSITION_MODES.get(str(raw.get("posMode") or "")),
         permissions=frozenset(words) if words & PERMISSIONS else None,
         ip_bound=bool(ip.strip()) if isinstance(ip, str) else None,
+        spot_borrow=FLAGS.get(str(borrows).lower()),
     )
 
 
 def account_mode(config: AccountConfig) -> AccountMode:
     """Return the mode in our words; in futures and multi-currency mode positions choose cross or isolated.
+
+    A spot mode that does not say that nothing may be borrowed is one that borrows.
 
     Raises:
         MalformedAnswer: the answer names no account level.
@@ -79,6 +89,8 @@ def account_mode(config: AccountConfig) -> AccountMode:
     if not config.raw_level:
         raise MalformedAnswer("account/config: no acctLv")
     label = LABELS[config.level] if config.level else f"acctLv {config.raw_level}"
+    if config.level is AccountLevel.SPOT and config.spot_borrow is not False:
+        label = SPOT_BORROWING
     return AccountMode(
         label=label,
         margin_mode=MarginMode.PORTFOLIO if config.level is AccountLevel.PORTFOLIO else None,

@@ -9,7 +9,7 @@ from typing import ClassVar
 from brokers.answers import Reply
 from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import MalformedAnswer, RequestRefused
-from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
+from brokers.hooks import Ack, CancelBatch, Read, Receipt, RowResult, SnapshotContext
 from brokers.models import (
     AccountMode,
     AccountSnapshot,
@@ -20,18 +20,19 @@ from brokers.models import (
     Symbol,
 )
 from brokers.numbers import plain
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, TransferReport
+from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, Repayment, TransferReport
 from brokers.outcomes import OKX
 from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
-from brokers.venues.okx import cancelling, wallet
+from brokers.venues.okx import cancelling, repaying, wallet
 from brokers.venues.okx.account import account_mode, key_permissions, read_config
 from brokers.venues.okx.borrowing import read_borrow_rates
 from brokers.venues.okx.envelope import SUCCESS, row_of, rows_of
-from brokers.venues.okx.markets import INSTRUMENT_TYPES, read_instruments
+from brokers.venues.okx.markets import INSTRUMENT_TYPES, instrument_type, read_instruments
 from brokers.venues.okx.orders import (
     ALGO_TYPES,
+    margin_currency,
     order_params,
     read_algo_order,
     read_open_order,
@@ -39,7 +40,7 @@ from brokers.venues.okx.orders import (
     trade_mode,
 )
 from brokers.venues.okx.pages import PAGE, read_algo_rows, read_or_none, read_pages
-from brokers.venues.okx.profile import OKX_UNIFIED, ORDER_TIME_TO_LIVE
+from brokers.venues.okx.profile import OKX_UNIFIED, ORDER_TIME_TO_LIVE, POINTS
 from brokers.venues.okx.snapshot import RawSnapshot, read_snapshot
 
 ORDER_UNKNOWN = "51603"
@@ -62,6 +63,9 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
         reduce_only=True,
         transfer_in=True,
         key_permissions=True,
+        points=POINTS,
+        deadline="`expTime`",
+        repay=True,
     )
 
     def __init__(self, spec: BrokerSpec) -> None:
@@ -137,8 +141,7 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
             documented, rows = True, ()
         if rows:
             return read_report(rows[0], client_order_id, symbol)
-        kind = "SWAP" if symbol.endswith("-SWAP") else "FUTURES"
-        history = {"instType": kind, "instId": str(symbol), "limit": str(PAGE)}
+        history = {"instType": instrument_type(symbol), "instId": str(symbol), "limit": str(PAGE)}
         payload = await read_or_none(read, "privateGetTradeOrdersHistory", history, cost=1 / 2)
         if payload is None and not documented:
             raise MalformedAnswer("trade/order: an answer without a row")
@@ -151,7 +154,9 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
 
     def order_request(self, order: ReduceOrder) -> Request:
         """Build the reducing order, as a single one: a batch would count and answer otherwise."""
-        return Request(call="privatePostTradeOrder", params=order_params(order), cost=1 / 3)
+        rules = self._rulebook.rules.get(order.symbol)
+        step = None if rules is None else rules.price_step
+        return Request(call="privatePostTradeOrder", params=order_params(order, step), cost=1 / 3)
 
     def parse_ack(self, order: ReduceOrder, payload: Json) -> Ack:
         """Read the acknowledgement: it holds the venue's id and ours, and nothing of a fill."""
@@ -175,15 +180,17 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
     def leverage_requests(self, symbol: Symbol, leverage: Decimal) -> Sequence[Request]:
         """Set the leverage of every margin mode held in `symbol`, of the cross mode when flat.
 
-        OKX keeps one setting per margin mode, and for isolated legs one per leg.
+        OKX keeps one setting per margin mode, for isolated legs one per leg, and for pairs one per margin
+        currency.
         """
         held = [position for position in self._held if position.symbol == symbol]
-        wanted: dict[tuple[str, str], None] = {}
+        wanted: dict[tuple[str, str, str], None] = {}
         for position in held:
             leg = position.hedged and position.margin_mode is MarginMode.ISOLATED
-            wanted[trade_mode(position), position.side.value if leg else ""] = None
+            currency = margin_currency(position) or ""
+            wanted[trade_mode(position), position.side.value if leg else "", currency] = None
         if not wanted:
-            wanted["cross", ""] = None
+            wanted["cross", "", ""] = None
         return [
             Request(
                 call="privatePostAccountSetLeverage",
@@ -192,10 +199,19 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
                     "lever": plain(leverage),
                     "mgnMode": mode,
                     **({"posSide": leg} if leg else {}),
+                    **({"ccy": currency} if currency else {}),
                 },
             )
-            for mode, leg in wanted
+            for mode, leg, currency in wanted
         ]
+
+    def repay_request(self, repayment: Repayment) -> Request:
+        """Build the repayment of spot mode; elsewhere no collateral says that anything can be given back."""
+        return repaying.repay_request(repayment)
+
+    def parse_receipt(self, repayment: Repayment, payload: Json) -> Receipt:
+        """Read what was taken."""
+        return repaying.read_receipt(repayment, payload)
 
     # ------------------------------------------------------------------ funding wallet
 

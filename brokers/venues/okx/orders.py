@@ -1,13 +1,17 @@
 """Orders at OKX: raw rows -> our models, and what is sent to reduce a position."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from brokers.errors import MalformedAnswer
+from brokers.errors import MalformedAnswer, NotSupported
 from brokers.models import MarginMode, OrderSide, Position, Symbol
-from brokers.numbers import decimal_from, decimal_or_none, plain
+from brokers.numbers import decimal_from, decimal_or_none, floor_to_step, plain
+from brokers.order_rows import side_of, state_of, text_of
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
+from brokers.venues.okx.markets import is_pair
+from brokers.venues.okx.positions import USD
 
 ALGO_TYPES = ("conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap")
 """The algo books; each is listed by a call of its own."""
@@ -27,6 +31,9 @@ STATES: Mapping[str, OrderState] = MappingProxyType(
 CLOSING_LEGS = frozenset({("long", OrderSide.SELL), ("short", OrderSide.BUY)})
 """In long/short mode an order against its leg can only reduce; OKX knows no reduce-only flag there."""
 
+OVER_MARK = Decimal("1.01")
+"""The most, in mark prices, that is paid at market to buy back what a short in a pair owes."""
+
 LEGS = frozenset({"long", "short"})
 FLAGS = frozenset({"true", "false"})
 
@@ -40,15 +47,15 @@ def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
     """
     size, filled = decimal_or_none(row.get("sz")), decimal_or_none(row.get("accFillSz"))
     return OpenOrder(
-        order_id=_text(row, "ordId"),
+        order_id=text_of(row, "ordId"),
         client_order_id=str(row.get("clOrdId") or "") or None,
-        symbol=Symbol(_text(row, "instId")),
-        side=_side(row),
+        symbol=Symbol(text_of(row, "instId")),
+        side=side_of(row, SIDES),
         quantity=None if size is None or filled is None else size - filled,
         price=decimal_or_none(row.get("px")),
         reduce_only=_can_only_reduce(row),
         book=OrderBook.ACTIVE,
-        kind=_text(row, "ordType"),
+        kind=text_of(row, "ordType"),
     )
 
 
@@ -66,15 +73,15 @@ def read_algo_order(row: Mapping[str, Any]) -> OpenOrder:
     if not reduces and row.get("posSide") not in LEGS and _flag_word(row) not in FLAGS:
         raise MalformedAnswer("an algo order without reduceOnly")
     return OpenOrder(
-        order_id=_text(row, "algoId"),
+        order_id=text_of(row, "algoId"),
         client_order_id=str(row.get("algoClOrdId") or "") or None,
-        symbol=Symbol(_text(row, "instId")),
-        side=_side(row),
+        symbol=Symbol(text_of(row, "instId")),
+        side=side_of(row, SIDES),
         quantity=decimal_or_none(row.get("sz")),
         price=decimal_or_none(row.get("triggerPx") or row.get("slTriggerPx") or row.get("tpTriggerPx")),
         reduce_only=reduces,
         book=OrderBook.TRIGGER,
-        kind=_text(row, "ordType"),
+        kind=text_of(row, "ordType"),
     )
 
 
@@ -89,41 +96,46 @@ def read_report(row: Mapping[str, Any], client_order_id: ClientOrderId, symbol: 
     """
     if row.get("clOrdId") != client_order_id or row.get("instId") != symbol:
         raise MalformedAnswer("trade/order: the row of another order")
-    state = STATES.get(str(row.get("state") or ""))
-    if state is None:
-        raise MalformedAnswer(f"trade/order: unknown state {row.get('state')!r}")
+    state = state_of(row.get("state"), STATES, "trade/order")
     fee = decimal_or_none(row.get("fee"))
     return OrderReport(
         client_order_id=client_order_id,
         symbol=symbol,
         verdict=Verdict.ACCEPTED,
         state=state,
-        order_id=_text(row, "ordId"),
+        order_id=text_of(row, "ordId"),
         filled=decimal_from(row.get("accFillSz")),
         average_price=decimal_or_none(row.get("avgPx")),
         fee=None if fee is None else -fee,
     )
 
 
-def order_params(order: ReduceOrder) -> dict[str, object]:
+def order_params(order: ReduceOrder, price_step: Decimal | None = None) -> dict[str, object]:
     """Return the body of `trade/order`.
 
-    The trade mode and the leg come from the position row, never from a setting: a wrong one would open a
-    second position. `reduceOnly` exists in net mode only; in long/short mode a closing order only reduces.
+    The trade mode, the leg and a pair's margin currency come from the position row, never from a setting: a
+    wrong one would open a second position. `reduceOnly` exists in net mode only; in long/short mode a closing
+    order only reduces. A market order that buys a pair counts in quote currency and could buy more than is
+    owed: in its place goes an immediate limit somewhat above the mark price, on the grid of `price_step`.
 
     Source: OKX docs, trade/order; OKX help, "OKX to upgrade the position-closing feature" (June 2023).
     """
     position = order.position
+    price = order.limit_price
+    if price is None and is_pair(order.symbol) and order.side is OrderSide.BUY:
+        price = _price_to_buy(position, price_step)
     body: dict[str, object] = {
         "instId": str(order.symbol),
         "tdMode": trade_mode(position),
         "side": order.side.value,
-        "ordType": "market" if order.limit_price is None else "ioc",
+        "ordType": "market" if price is None else "ioc",
         "sz": plain(order.quantity),
         "clOrdId": str(order.client_order_id),
     }
-    if order.limit_price is not None:
-        body["px"] = plain(order.limit_price)
+    if price is not None:
+        body["px"] = plain(price)
+    if currency := margin_currency(position):
+        body["ccy"] = currency
     if position.hedged:
         body["posSide"] = position.side.value
     else:
@@ -131,28 +143,31 @@ def order_params(order: ReduceOrder) -> dict[str, object]:
     return body
 
 
+def margin_currency(position: Position) -> str | None:
+    """Return OKX's `ccy` of a position in a pair, which has one for each currency that margins it."""
+    return position.settle if is_pair(position.symbol) and position.settle != USD else None
+
+
+def _price_to_buy(position: Position, step: Decimal | None) -> Decimal:
+    """Return the most to pay for what a short owes.
+
+    Raises:
+        NotSupported: the position has no mark price.
+    """
+    if position.mark_price is None:
+        raise NotSupported(f"okx: {position.symbol} cannot be bought back without a mark price")
+    price = position.mark_price * OVER_MARK
+    return price.quantize(position.mark_price) if step is None else floor_to_step(price, step)
+
+
 def trade_mode(position: Position) -> str:
     """Return OKX's `tdMode` of a position."""
     return "isolated" if position.margin_mode is MarginMode.ISOLATED else "cross"
 
 
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value:
-        raise MalformedAnswer(f"an order without {name}")
-    return value
-
-
-def _side(row: Mapping[str, Any]) -> OrderSide:
-    side = SIDES.get(str(row.get("side")))
-    if side is None:
-        raise MalformedAnswer(f"an order with side {row.get('side')!r}")
-    return side
-
-
 def _can_only_reduce(row: Mapping[str, Any]) -> bool:
     """Tell whether an order can only reduce. OKX writes the flag as text, and as a boolean in requests."""
-    return _flag_word(row) == "true" or (row.get("posSide"), _side(row)) in CLOSING_LEGS
+    return _flag_word(row) == "true" or (row.get("posSide"), side_of(row, SIDES)) in CLOSING_LEGS
 
 
 def _flag_word(row: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 
 from brokers.fields import Fields
 from brokers.models import (
-    ContractKind,
     Finding,
     FindingCode,
     MarginMode,
@@ -22,6 +21,8 @@ from brokers.models import (
     Symbol,
 )
 from brokers.numbers import ONE
+from brokers.venues.okx.exposures import Exposure, contracts, option, spot_margin
+from brokers.venues.okx.markets import instrument_type
 
 ACCOUNT_UNIT = "account"
 """Key of the one unit of an account whose currencies answer together."""
@@ -29,8 +30,11 @@ ACCOUNT_UNIT = "account"
 USD = "USD"
 
 FUTURES_TYPES = frozenset({"SWAP", "FUTURES"})
+PAIRS, OPTIONS = "MARGIN", "OPTION"
 PAID_IN_FULL = "EVENTS"
-SIDES = {"long": Side.LONG, "short": Side.SHORT}
+CASH = "cash"
+"""How options are bought in spot mode: paid in full."""
+
 MARGIN_MODES = frozenset({"cross", "isolated"})
 
 PEG_BAND = (Decimal("0.8"), Decimal("1.25"))
@@ -54,16 +58,18 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """One open futures position and what its isolated unit needs.
+    """One open position and what its isolated unit needs.
 
     `currency` is the currency that margins it. `isolated_margin` is what was given to the position, without
-    its PnL, in the unit's currency; `margin_ratio` is OKX's own `mgnRatio` of the row.
+    its PnL, in the unit's currency; `margin_ratio` is OKX's own `mgnRatio` of the row. `paid_in_full`: a
+    bought option that stands alone; nobody can liquidate it.
     """
 
     position: Position
     currency: str
     isolated_margin: Decimal | None
     margin_ratio: Decimal | None
+    paid_in_full: bool = False
 
     @property
     def is_cross(self) -> bool:
@@ -73,7 +79,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """All open rows: `holdings` are futures; `other_currencies` margin options and spot margin positions."""
+    """All open rows. `other_currencies` margin options, whose PnL may stand in another sum than futures'."""
 
     holdings: tuple[Holding, ...]
     other_currencies: frozenset[str]
@@ -93,8 +99,8 @@ def read_positions(rows: Sequence[Mapping[str, Any]], around: Surroundings, find
     """Read every open row.
 
     Rows of size 0 come for instruments asked for by name and for margin put aside by hand; they are no
-    positions. Options count in the venue's totals and are nothing margind could reduce. A spot margin
-    position closes by a spot order and owes another currency: it is named in a finding, not misread.
+    positions. Options count in the venue's totals and are nothing margind could reduce: OKX has no
+    reduce-only order for them, and none at market.
     """
     holdings: dict[tuple[Symbol, Side, MarginMode], Holding] = {}
     others: set[str] = set()
@@ -108,11 +114,14 @@ def read_positions(rows: Sequence[Mapping[str, Any]], around: Surroundings, find
         if not size:
             continue
         kind = _instrument_type(row, symbol, around)
-        if kind not in FUTURES_TYPES:
+        if kind not in FUTURES_TYPES | {PAIRS}:
             others.add(str(row.get("ccy") or ""))
-            _note_other(kind, row, fields)
+        if kind not in FUTURES_TYPES | {PAIRS, OPTIONS}:
+            if kind != PAID_IN_FULL:
+                detail = f"a position of unknown instrument type {kind or '(none)'} is open"
+                fields.find(FindingCode.INCOMPLETE, detail)
             continue
-        holding = _holding(symbol, size, fields, around)
+        holding = _holding(symbol, kind, size, fields, around)
         if holding is None:
             continue
         if holding.position.key in holdings:
@@ -131,91 +140,85 @@ def _instrument_type(row: Mapping[str, Any], symbol: Symbol, around: Surrounding
     stated = str(row.get("instType") or "")
     if stated:
         return stated
-    if symbol.endswith("-SWAP"):
-        return "SWAP"
-    return "FUTURES" if symbol in around.markets else ""
+    return instrument_type(symbol) if symbol.endswith("-SWAP") or symbol in around.markets else ""
 
 
-def _note_other(kind: str, row: Mapping[str, Any], fields: Fields) -> None:
-    if kind == "MARGIN":
-        mode = str(row.get("mgnMode") or "")
-        fields.find(
-            FindingCode.INCOMPLETE, f"a spot margin position ({mode}) is open: margind cannot watch it"
-        )
-    elif kind == "OPTION":
-        if row.get("mgnMode") == "isolated":
-            fields.find(
-                FindingCode.INCOMPLETE, "an isolated option position is open: margind cannot watch it"
-            )
-    elif kind != PAID_IN_FULL:
-        fields.find(
-            FindingCode.INCOMPLETE, f"a position of unknown instrument type {kind or '(none)'} is open"
-        )
-
-
-def _holding(symbol: Symbol, size: Decimal, fields: Fields, around: Surroundings) -> Holding | None:
-    side_and_leg = _side(size, fields)
-    if side_and_leg is None:
-        return None
-    side, hedged = side_and_leg
+def _holding(
+    symbol: Symbol, kind: str, size: Decimal, fields: Fields, around: Surroundings
+) -> Holding | None:
     rules = around.markets.get(symbol)
-    if rules is None:
+    currency = fields.text("ccy") or (rules.settle if rules is not None and kind in FUTURES_TYPES else "")
+    mark = _positive(fields.optional("markPx"))
+    exposure = _exposure(symbol, kind, size, fields, around, mark=mark, currency=currency)
+    if exposure is None:
+        return None
+    if rules is None and not exposure.is_option:
         fields.find(FindingCode.SYMBOL_UNKNOWN, "a position in an instrument without market rules")
-    mode = _margin_mode(fields, around)
-    currency = fields.text("ccy") or (rules.settle if rules is not None else "")
     if not currency:
         fields.find(FindingCode.FIELD_MISSING, "ccy is missing")
-    mark = _positive(fields.optional("markPx"))
-    own_notional = _notional_at(abs(size), mark, rules)
-    notional, rate = _notional_and_rate(own_notional, currency, fields, around)
+    mode = _margin_mode(fields, around, exposure)
+    notional, rate = _notional_and_rate(exposure, currency, fields, around)
 
     isolated = mode is MarginMode.ISOLATED
+    paid_in_full = isolated and exposure.is_bought_option
     shared = around.risk_units and not isolated
-    margin = None if shared else fields.required("margin" if isolated else "imr")
+    read = fields.optional if paid_in_full or (exposure.is_option and not isolated) else fields.required
+    margin = None if shared else read("margin" if isolated else "imr")
+    maintenance = None if shared else read("mmr")
     lever = _positive(fields.optional("lever"))
     margin_rate = rate if isolated else _margin_rate(margin, rate, notional, lever)
-    pnl = fields.required("upl") if isolated else fields.optional("upl")
+    pnl = read("upl") if isolated else fields.optional("upl")
     cross_unit = ACCOUNT_UNIT if around.pooled else currency
     position = Position(
         symbol=symbol,
-        unit=isolated_unit_key(symbol, side) if isolated else cross_unit,
-        side=side,
-        quantity=abs(size),
+        unit=isolated_unit_key(symbol, exposure.side) if isolated else cross_unit,
+        side=exposure.side,
+        quantity=exposure.quantity,
         settle=USD if around.pooled else currency,
-        kind=rules.kind if rules is not None else ContractKind.LINEAR,
+        kind=exposure.kind,
         margin_mode=mode,
-        hedged=hedged,
+        hedged=exposure.hedged,
         entry_price=_positive(fields.optional("avgPx")),
         mark_price=mark,
         notional=notional,
         initial_margin=_times(margin, margin_rate),
-        maintenance_margin=None if shared else _times(fields.required("mmr"), margin_rate),
+        maintenance_margin=_times(maintenance, margin_rate),
         unrealized_pnl=_times(pnl, rate),
         leverage_setting=lever,
         liquidation_price=_positive(fields.optional("liqPx")),
         updated_at=fields.time("uTime"),
+        reducible=not exposure.is_option,
     )
     return Holding(
         position=position,
         currency=currency,
         isolated_margin=_times(margin, rate) if isolated else None,
         margin_ratio=fields.optional("mgnRatio"),
+        paid_in_full=paid_in_full,
     )
 
 
-def _side(size: Decimal, fields: Fields) -> tuple[Side, bool] | None:
-    """Return side and whether it is a leg: in net mode the sign is the side, otherwise `posSide` is."""
-    word = fields.text("posSide") or "net"
-    if word == "net":
-        return (Side.LONG if size > 0 else Side.SHORT), False
-    if word not in SIDES:
-        fields.find(FindingCode.FIELD_DAMAGED, f"posSide {word!r} is not known")
-        return None
-    return SIDES[word], True
+def _exposure(
+    symbol: Symbol,
+    kind: str,
+    size: Decimal,
+    fields: Fields,
+    around: Surroundings,
+    *,
+    mark: Decimal | None,
+    currency: str,
+) -> Exposure | None:
+    if kind == PAIRS:
+        return spot_margin(size, mark, symbol, currency, fields)
+    if kind == OPTIONS:
+        return option(size, fields)
+    return contracts(size, mark, around.markets.get(symbol), fields)
 
 
-def _margin_mode(fields: Fields, around: Surroundings) -> MarginMode:
+def _margin_mode(fields: Fields, around: Surroundings, exposure: Exposure) -> MarginMode:
     word = fields.text("mgnMode")
+    if word == CASH and exposure.is_bought_option:
+        return MarginMode.ISOLATED
     if word not in MARGIN_MODES:
         fields.find(FindingCode.FIELD_DAMAGED, f"mgnMode {word!r} is not known")
     if word == "isolated":
@@ -228,28 +231,22 @@ def _positive(value: Decimal | None) -> Decimal | None:
     return value if value is not None and value > 0 else None
 
 
-def _notional_at(quantity: Decimal, mark: Decimal | None, rules: MarketRules | None) -> Decimal | None:
-    """Return the value at mark in settle currency: contracts x size, times the price or (inverse) over it."""
-    if mark is None or rules is None:
-        return None
-    face = quantity * rules.contract_size
-    return face * mark if rules.kind is ContractKind.LINEAR else face / mark
-
-
 def _notional_and_rate(
-    own: Decimal | None, currency: str, fields: Fields, around: Surroundings
+    exposure: Exposure, currency: str, fields: Fields, around: Surroundings
 ) -> tuple[Decimal | None, Decimal | None]:
     """Return the notional in the unit's currency, and what one `currency` is worth in it.
 
-    `usdPx` is OKX's own rate; where a row has none, the rate is what makes the notional at mark the stated
-    `notionalUsd`. Two rates that differ, or a dollar coin far from a dollar, mean that the row's mark price
-    and notional do not belong together.
+    `usdPx` is OKX's own rate; where a row has none, as those of spot margin, the rate is what makes the
+    notional at mark the stated `notionalUsd`. Two rates that differ, or a dollar coin far from a dollar, mean
+    that the row's mark price and notional do not belong together. An option's `notionalUsd` is its face: it
+    says nothing of either.
     """
+    own = exposure.notional
     if not around.pooled:
-        if own is None:
+        if own is None and not exposure.is_option:
             fields.find(FindingCode.FIELD_MISSING, "no notional: markPx or the market rules are missing")
         return own, ONE
-    stated = fields.optional("notionalUsd")
+    stated = None if exposure.is_option else fields.optional("notionalUsd")
     stated = None if stated is None else abs(stated)
     quoted = _positive(fields.optional("usdPx"))
     implied = stated / own if stated and own else None

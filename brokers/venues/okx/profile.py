@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from brokers.no_return import opening_refused, venue_acts
 from brokers.numbers import ms_from_time, time_from_ms
 from brokers.profile import BudgetRules, BudgetScope, CallLimit, Json, VenueProfile
 from brokers.venues.okx.envelope import WINDOW_S, read_refusal, row_of
@@ -17,6 +18,7 @@ ORDER_CALLS = frozenset({"privatePostTradeOrder"})
 
 CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
     {
+        "privatePostAccountSpotManualBorrowRepay": CallLimit(1, 3.0),
         "privateGetAccountBalance": CallLimit(10, WINDOW_S),
         "privateGetAccountPositions": CallLimit(10, WINDOW_S),
         "privateGetAccountConfig": CallLimit(5, WINDOW_S),
@@ -47,6 +49,12 @@ def expiry_header(call: str, expires_at: datetime | None) -> Mapping[str, str]:
         return {}
     return {"expTime": str(ms_from_time(expires_at))}
 
+
+POINTS = (opening_refused("availEq 0"), venue_acts("mgnRatio 100 %"))
+"""At the second OKX cancels orders and liquidates, tier by tier; its own warning comes at 300 %, a third.
+
+Source: OKX help centre, "When would my order be liquidated?".
+"""
 
 OKX_UNIFIED = VenueProfile(
     venue="okx",

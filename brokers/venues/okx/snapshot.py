@@ -1,8 +1,9 @@
 """Raw payloads of balance and positions -> one account snapshot.
 
 What is a risk unit depends on the account level. Multi-currency and portfolio accounts are liquidated as a
-whole, by figures in USD. In futures mode every settle currency is, and the account's own figures are `""`. An
-isolated position is always a unit of its own.
+whole, by figures in USD, and so is a spot account that borrows; one that owes nothing is cash. In futures
+mode every settle currency is a unit, and the account's own figures are `""`. An isolated position is always a
+unit of its own.
 """
 
 from dataclasses import dataclass
@@ -13,15 +14,13 @@ from brokers.hooks import SnapshotContext
 from brokers.models import AccountSnapshot, Collateral, Finding, FindingCode
 from brokers.venues.okx.account import AccountLevel, level_of
 from brokers.venues.okx.envelope import row_of, rows_of
+from brokers.venues.okx.markets import is_pair
 from brokers.venues.okx.positions import ACCOUNT_UNIT, USD, Surroundings, read_positions
-from brokers.venues.okx.units import account_unit, currency_units, isolated_unit
+from brokers.venues.okx.repaying import repayable
+from brokers.venues.okx.units import account_unit, cash_unit, currency_units, isolated_unit, owes_nothing
 
 CONVERTING = "5"
 """`colBorrAutoConversion`: OKX is selling this collateral to repay debt now."""
-
-
-MARGINED = frozenset({AccountLevel.FUTURES, AccountLevel.MULTI_CURRENCY, AccountLevel.PORTFOLIO})
-"""The account levels that margin futures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +46,20 @@ def read_snapshot(raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot
     account = row_of(raw.balance, "account/balance")
     level = level_of(context.mode)
     totals = Fields(account, findings, unit=ACCOUNT_UNIT)
-    _note_mode(level, context.mode.label, totals)
-    pooled = level.is_pooled if level in MARGINED else totals.optional("adjEq") is not None
-    # A pool is told by its totals; without them the currencies are all there is.
-    details = rows_from(account.get("details", [] if pooled else None), "details of account/balance")
+    if level is None:
+        totals.find(FindingCode.MODE_UNKNOWN, f"{context.mode.label} is no account mode margind knows")
+    pooled = level.is_pooled if level is not None else totals.optional("adjEq") is not None
+    # A pool is told by its totals; without them, and for debts in spot mode, the currencies are needed.
+    told = pooled and level is not AccountLevel.SPOT
+    details = rows_from(account.get("details", [] if told else None), "details of account/balance")
     around = Surroundings(pooled=pooled, risk_units=level is AccountLevel.PORTFOLIO, markets=context.markets)
     book = read_positions(rows_of(raw.positions, "account/positions"), around, findings)
-    if pooled:
+    if level is AccountLevel.SPOT and owes_nothing(account, details) and book.is_empty:
+        units = [cash_unit(account, findings)]
+    elif pooled:
         units = [account_unit(account, details, book, findings)]
     else:
-        settles = {rules.settle for rules in context.markets.values()}
+        settles = {rules.settle for rules in context.markets.values() if not is_pair(rules.symbol)}
         units = currency_units(details, settles, book, findings)
     for holding in book.holdings:
         if not holding.is_cross:
@@ -74,24 +77,14 @@ def read_snapshot(raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot
         mode=context.mode,
         units=tuple(units),
         positions=tuple(holding.position for holding in book.holdings),
-        collaterals=tuple(_collateral(Fields(row, findings)) for row in details),
+        collaterals=tuple(_collateral(Fields(row, findings), level) for row in details),
         findings=tuple(dict.fromkeys(findings)),
         markets=context.markets,
         tiers=context.tiers,
     )
 
 
-def _note_mode(level: AccountLevel | None, label: str, totals: Fields) -> None:
-    if level is None:
-        totals.find(FindingCode.MODE_UNKNOWN, f"{label} is no account mode margind knows")
-    elif level not in MARGINED:
-        totals.find(
-            FindingCode.MODE_UNKNOWN,
-            f"the account is in {label}: it holds no futures, and its borrowing is not watched yet",
-        )
-
-
-def _collateral(fields: Fields) -> Collateral:
+def _collateral(fields: Fields, level: AccountLevel | None) -> Collateral:
     """Read one currency. OKX documents liabilities as positive and also sends them negative."""
     name = fields.text("ccy") or ""
     if not name:
@@ -109,4 +102,5 @@ def _collateral(fields: Fields) -> Collateral:
         value=fields.optional("eqUsd"),
         debt=None if owed is None else abs(owed),
         interest=None if interest is None else abs(interest),
+        repayable=repayable(fields, owed, level),
     )

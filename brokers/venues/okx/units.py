@@ -6,20 +6,23 @@ from typing import Any
 
 from brokers.fields import Fields
 from brokers.models import BOTH_MEASURES, Finding, FindingCode, Measure, RiskUnit, UnitKind
-from brokers.numbers import ONE, ZERO
+from brokers.numbers import ONE, ZERO, NumberError, decimal_or_none
 from brokers.venues.okx.positions import ACCOUNT_UNIT, USD, Book, Holding
 
 NO_MEASURES: frozenset[Measure] = frozenset()
+
+MILLIONTH = Decimal("1e-6")
 
 
 def account_unit(
     account: Mapping[str, Any], details: Sequence[Mapping[str, Any]], book: Book, findings: list[Finding]
 ) -> RiskUnit:
-    """Build the one unit of a multi-currency or portfolio account, in USD.
+    """Build the one unit of a multi-currency or portfolio account or a spot account in debt, in USD.
 
     `adjEq` is what counts as margin (`totalEq` does not: it holds what is no collateral); `imr` and `mmr` are
     of cross positions, orders and borrowing together; `mgnRatio` = `adjEq` / (`mmr` + liquidation fees).
-    `availEq` may be `""` beside them. `upl` is of all rows, options included, which are no positions here.
+    `availEq` may be `""` beside them, and is in spot mode. `upl` is of all rows; beside options it is not
+    held against the positions.
     """
     fields = Fields(account, findings, unit=ACCOUNT_UNIT)
     at_risk = any(holding.is_cross for holding in book.holdings) or bool(book.other_currencies)
@@ -36,6 +39,28 @@ def account_unit(
         available_margin=fields.optional("availEq"),
         unrealized_pnl=None if book.other_currencies else fields.optional("upl"),
         venue_ratio=_venue_ratio(fields, equity, must_be_stated=at_risk),
+    )
+
+
+def owes_nothing(account: Mapping[str, Any], details: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a spot account shows no debt, and no requirement for one or for an order that would borrow."""
+    figures = (account.get(name) for name in ("imr", "mmr", "mgnRatio", "borrowFroz", "notionalUsdForBorrow"))
+    return not any(map(_is_stated, figures)) and not any(map(_owes, details))
+
+
+def cash_unit(account: Mapping[str, Any], findings: list[Finding]) -> RiskUnit:
+    """Build the unit of a spot account that owes nothing: it owns what it holds, and nobody liquidates it."""
+    equity = Fields(account, findings, unit=ACCOUNT_UNIT).optional("totalEq")
+    return RiskUnit(
+        key=ACCOUNT_UNIT,
+        kind=UnitKind.CASH,
+        currency=USD,
+        margin_equity=equity,
+        initial_margin=None,
+        maintenance_margin=None,
+        available_margin=None,
+        wallet_balance=equity,
+        measures=NO_MEASURES,
     )
 
 
@@ -66,7 +91,7 @@ def currency_units(
 
 
 def _is_margined(row: Mapping[str, Any]) -> bool:
-    return any(row.get(name) not in (None, "", "0") for name in ("imr", "mmr", "mgnRatio"))
+    return any(_is_stated(row.get(name)) for name in ("imr", "mmr", "mgnRatio"))
 
 
 def _currency_unit(name: str, row: Mapping[str, Any], book: Book, findings: list[Finding]) -> RiskUnit:
@@ -99,16 +124,34 @@ def _currency_unit(name: str, row: Mapping[str, Any], book: Book, findings: list
 def _cross_equity(name: str, fields: Fields, equity: Decimal | None, book: Book) -> Decimal | None:
     """Return `eq` without what cross positions cannot use: isolated margin with its PnL, and trading bots.
 
-    In OKX's balance sample `eq` is cash + PnL + `stgyEq`, and `availEq` is what is not frozen of it. Where no
-    bot runs and no position is isolated, neither need be stated.
+    Where no position of the currency is isolated, `isoEq` need not be stated.
     """
-    isolated, bots = fields.optional("isoEq"), fields.optional("stgyEq")
+    isolated, bots = fields.optional("isoEq"), _bots_equity(fields, equity)
     if isolated is None and _holds_isolated(name, book):
         fields.required("isoEq")
         return None
     if equity is None:
         return None
-    return equity - (isolated or ZERO) - (bots or ZERO)
+    if bots is None:
+        if any(holding.is_cross and holding.currency == name for holding in book.holdings):
+            fields.required("stgyEq")
+        return None
+    return equity - (isolated or ZERO) - bots
+
+
+def _bots_equity(fields: Fields, equity: Decimal | None) -> Decimal | None:
+    """Return what trading bots hold of a currency; `None`: not stated, and not to be told otherwise.
+
+    In OKX's balance sample `eq` is cash + PnL + `stgyEq`, so an equity that cash and PnL explain leaves
+    nothing to the bots.
+    """
+    stated = fields.optional("stgyEq")
+    cash, pnl = fields.optional("cashBal"), fields.optional("upl")
+    if stated is not None or equity is None or cash is None:
+        return stated
+    if equity == cash or (pnl is not None and abs(equity - cash - pnl) <= abs(equity) * MILLIONTH):
+        return ZERO
+    return None
 
 
 def _cross_pnl(name: str, fields: Fields, book: Book) -> Decimal | None:
@@ -144,12 +187,12 @@ def isolated_unit(holding: Holding, parent: str, currency: str, findings: list[F
 
     OKX's ratio of one is (margin + unrealized PnL) / (maintenance margin + liquidation fee), so margin and
     PnL together are its equity, and without the ratio they judge it alone. Its margin is all used from the
-    first moment: there is no utilization.
+    first moment: there is no utilization. One that is paid in full has nothing to measure.
     """
     position = holding.position
     margin, pnl, ratio = holding.isolated_margin, position.unrealized_pnl, holding.margin_ratio
     equity = None if margin is None or pnl is None else margin + pnl
-    if ratio is None and None in (equity, position.maintenance_margin):
+    if not holding.paid_in_full and ratio is None and None in (equity, position.maintenance_margin):
         findings.append(
             Finding(
                 code=FindingCode.TOTALS_MISSING,
@@ -169,7 +212,7 @@ def isolated_unit(holding: Holding, parent: str, currency: str, findings: list[F
         wallet_balance=margin,
         unrealized_pnl=pnl,
         venue_ratio=ONE / ratio if ratio is not None and ratio > 0 else None,
-        measures=frozenset({Measure.MAINTENANCE}),
+        measures=NO_MEASURES if holding.paid_in_full else frozenset({Measure.MAINTENANCE}),
         parent=parent,
     )
 
@@ -241,4 +284,12 @@ def _explained(fields: Fields, maintenance: Decimal, names: Sequence[str]) -> bo
 
 
 def _owes(row: Mapping[str, Any]) -> bool:
-    return any(row.get(name) not in (None, "", "0") for name in ("liab", "crossLiab", "interest"))
+    return any(_is_stated(row.get(name)) for name in ("liab", "crossLiab", "interest"))
+
+
+def _is_stated(figure: object) -> bool:
+    """Whether a figure is there and other than zero; a damaged one is."""
+    try:
+        return bool(decimal_or_none(figure))
+    except NumberError:
+        return True

@@ -9,7 +9,8 @@ from brokers.models import ContractKind, MarginMode, PositionMode, Side
 from brokers.sandbox.catalogue import ASSETS
 from brokers.sandbox.instrument import Instrument
 from brokers.sandbox.spec import AccountSpec, MarginPool, OpeningPosition, OpeningWallet, Permissions
-from brokers.sandbox.venues import VENUES, SandboxVenue
+from brokers.sandbox.venues import OKX_PAIRS, VENUES, SandboxVenue
+from brokers.sandbox.wire.okx.listing import PAIR_SUFFIX
 
 KEY, PASSWORD = "conformance-key-0001", "conformance-pass"
 SECRET = b64encode(b"conformance-secret-0001").decode()  # Kraken's secrets are base64, the others any text
@@ -22,7 +23,6 @@ AwEHoUQDQgAEQfQ7X2BS7hqHCdwPXdr3KQ/6KvLnRJFIH4JKF1yDVZMRnMFdoNWg
 """
 """Coinbase's are private keys; this one opens nothing."""
 
-BTC, ETH = "BTC-USDT", "ETH-USDT"
 BTC, ETH = "BTC-USDT", "ETH-USDT"
 PRICES = {asset.name: asset.usd_price for asset in ASSETS}
 
@@ -56,8 +56,14 @@ class Case:
     margin_mode: MarginMode = MarginMode.CROSS
     wallets: Mapping[str, str] = field(default_factory=dict)
     """Currency -> balance; by default 20,000 dollars' worth of all that its positions settle in."""
+    borrowed: str = "0"
+    """How much of the venue's currency it owes; what was lent lies in its wallet."""
     inverse: bool = False
     """Whether a pair stands for the contract that settles in its coin and is counted in dollars."""
+    stable: str = "USDT"
+    """What dollar contracts settle in."""
+    in_pairs: bool = False
+    """Whether a pair stands for itself, traded on margin, and not for a contract."""
     carries_ids: bool = True
     tells_time: bool = True
     states_margins: bool = True
@@ -68,6 +74,7 @@ class Case:
     early: Decimal = Decimal(1)
     """The venue's own ratio over that of its last moment: it may liquidate before it must."""
     clock_error_ms: float = 500
+    withdraws: bool = False
     orders_reserve: bool = True  # what orders need is counted at all
     orders_hold: bool = False  # what orders need is taken off the equity, not counted as used
 
@@ -83,26 +90,38 @@ class Case:
 
     def listed(self, pair: str) -> str:
         """Return the engine's contract of a pair."""
-        return self.venue.listed_as(pair.replace("USDT", "USD") if self.inverse else pair)
+        if self.in_pairs:
+            return OKX_PAIRS[pair]
+        return self.venue.listed_as(pair.replace("USDT", "USD" if self.inverse else self.stable))
 
     def pair_of(self, name: str) -> str:
         """Return the pair that the engine's contract stands for."""
-        pair = self.venue.pair_of(name)
+        pair = self.venue.pair_of(name).removesuffix(PAIR_SUFFIX).replace("USDC", "USDT")
         return f"{pair}T" if self.inverse and pair.endswith("-USD") else pair
+
+    def states_maintenance(self, name: str) -> bool:
+        """Whether a position in the engine's contract states its maintenance margin, where rows state any."""
+        contract = next(one for one in self.venue.instruments if one.name == name)
+        return self.mode != "uta1" or contract.kind is ContractKind.LINEAR
 
     def sized(self, pair: str, coins: Decimal) -> Decimal:
         """Return so many coins in the engine's units: of an inverse contract, dollars at the opening."""
-        contract = self._contract(pair)
+        contract = self.contract(pair)
         return coins if contract.kind is ContractKind.LINEAR else coins * PRICES[contract.base]
 
-    def _contract(self, pair: str) -> Instrument:
+    def contract(self, pair: str) -> Instrument:
+        """Return what a pair stands for."""
         name = self.listed(pair)
         return next(one for one in self.venue.instruments if one.name == name)
+
+    def _opening(self, name: str, own: Decimal) -> OpeningWallet:
+        owed = Decimal(self.borrowed if name == self.venue.currency else 0)
+        return OpeningWallet(balance=own + owed, borrowed=owed)
 
     def account(self) -> AccountSpec:
         """Return the account as the engine has it."""
         currency = self.venue.currency
-        settles = {self._contract(held.symbol).settle for held in self.positions}
+        settles = {self.contract(held.symbol).settle for held in self.positions}
         wallets = self.wallets or {name: Decimal(20_000) / PRICES.get(name, 1) for name in settles}
         positions = tuple(
             replace(held, symbol=self.listed(held.symbol), quantity=self.sized(held.symbol, held.quantity))
@@ -113,7 +132,7 @@ class Case:
             api_key=KEY,
             secret=self.secret,
             password=PASSWORD,
-            wallets={name: OpeningWallet(balance=Decimal(amount)) for name, amount in wallets.items()},
+            wallets={name: self._opening(name, Decimal(amount)) for name, amount in wallets.items()},
             funding={currency: Decimal(5_000)},
             margin_pool=self.pool,
             position_mode=PositionMode.HEDGE if self.hedge else PositionMode.ONE_WAY,
@@ -122,7 +141,7 @@ class Case:
                 held.symbol: held.margin_mode for held in positions if held.margin_mode is not None
             },
             positions=positions,
-            permissions=Permissions(can_withdraw=False),
+            permissions=Permissions(can_withdraw=self.withdraws),
         )
 
 
@@ -145,10 +164,23 @@ CASES = {
     "bybit-cross": Case(broker="bybit", mode="cross"),
     "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
     "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),
+    "bybit-portfolio": Case(broker="bybit", mode="portfolio"),
+    "bybit-cross-usdc": Case(broker="bybit", mode="cross", stable="USDC"),
+    "bybit-cross-inverse": Case(broker="bybit", mode="cross", inverse=True),
+    "bybit-cross-all-kinds": Case(broker="bybit", mode="cross", positions=BOTH_KINDS),
+    "bybit-isolated-inverse": Case(
+        broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED, inverse=True
+    ),
+    "bybit-uta1": Case(broker="bybit", mode="uta1", positions=BOTH_KINDS),
+    "bybit-uta1-inverse": Case(broker="bybit", mode="uta1", inverse=True),
     "okx-futures": Case(broker="okx", mode="futures"),
     "okx-futures-isolated": Case(broker="okx", mode="futures", positions=MIXED),
     "okx-multi-currency-hedge": Case(broker="okx", mode="multi_currency", positions=HEDGED, hedge=True),
     "okx-portfolio": Case(broker="okx", mode="portfolio"),
+    "okx-futures-inverse": Case(broker="okx", mode="futures", inverse=True),
+    "okx-multi-currency-inverse": Case(broker="okx", mode="multi_currency", inverse=True),
+    "okx-spot-margin": Case(broker="okx", mode="futures", in_pairs=True),
+    "okx-spot-margin-isolated": Case(broker="okx", mode="futures", in_pairs=True, positions=MIXED),
     "kraken-spot": Case(
         broker="kraken",
         mode="spot_margin",

@@ -69,8 +69,12 @@ class Station:
         return self.case.listed(pair)
 
     def symbol(self, pair: str) -> Symbol:
-        """Return the venue's symbol of a pair."""
-        return next(symbol for symbol in self.broker._rulebook.rules if self.pair(symbol) == pair)
+        """Return the venue's symbol of a pair: of several, that of the case's own contract."""
+        rules, own = self.broker._rulebook.rules, self.case.contract(pair)
+        wanted = (own.kind, own.contract_size, own.lot_step / own.contract_size)
+        found = [symbol for symbol in rules if self.pair(symbol) == pair]
+        fit = [s for s in found if (rules[s].kind, rules[s].contract_size, rules[s].lot_step) == wanted]
+        return (fit or found)[0]
 
     def pair(self, symbol: Symbol) -> str:
         """Return the pair that a venue's symbol trades: what it settles in stands for the pair's dollars."""
@@ -86,6 +90,12 @@ class Station:
         rows = self.engine.figures(self.account).positions
         name = self.listed(self.pair(position.symbol))
         return next((row for row in rows if row.symbol == name and row.side is position.side), None)
+
+    def rate(self, position: Position) -> Decimal:
+        """Return what one of the engine's settle currency is worth in the one the snapshot counts in."""
+        settle = self.truth(position).settle
+        in_dollars = position.settle == "USD" != settle
+        return self.engine.usd_price(settle) if in_dollars else Decimal(1)
 
     def exposure(self) -> dict[tuple[str, Side], Decimal]:
         """Return every position of the engine by pair, in engine units."""
@@ -167,21 +177,26 @@ class Station:
         return truth
 
     def _truth_of_position(self, position: Position) -> dict[str, Decimal]:
-        row = self.truth(position)
+        row, rate = self.truth(position), self.rate(position)
         size = self.engine.instrument(row.symbol).contract_size
         truth = {
             "quantity": row.quantity / size,
             "entry_price": row.entry_price,
             "mark_price": row.mark_price,
-            "notional": row.notional,
-            "unrealized_pnl": row.unrealized_pnl,
+            "notional": row.notional * rate,
+            "unrealized_pnl": row.unrealized_pnl * rate,
         }
         if not self.case.states_margins:
             truth |= self._shared_margins(row)
         elif (
             self.case.row_margins and self.case.mode != "portfolio"
         ):  # there margins are the account's, and no position has its own
-            truth |= {"initial_margin": self._margin_of(row), "maintenance_margin": row.maintenance_margin}
+            truth |= {
+                "initial_margin": self._margin_of(row) * rate,
+                "maintenance_margin": row.maintenance_margin * rate,
+            }
+            if not self.case.states_maintenance(row.symbol):
+                del truth["maintenance_margin"]
         return truth
 
     def _shared_margins(self, row: PositionFigures) -> dict[str, Decimal]:

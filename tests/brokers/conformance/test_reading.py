@@ -50,20 +50,20 @@ async def test_a_snapshot_shows_every_position_as_the_venue_has_it(station: Stat
     assert snapshot.findings == ()
     assert len(snapshot.positions) == len(station.case.positions)
     for position in snapshot.positions:
-        truth = station.truth(position)
+        truth, rate = station.truth(position), station.rate(position)
         rules = snapshot.markets[position.symbol]
         assert position.quantity * rules.contract_size == truth.quantity
         assert position.hedged is station.case.hedge
         portfolio = station.case.mode == "portfolio"
         pooled = portfolio or station.case.mode == "portfolio_margin"
         assert position.margin_mode is (MarginMode.PORTFOLIO if pooled else truth.margin_mode)
-        assert near(position.notional, truth.notional)
+        assert near(position.notional, truth.notional * rate)
         assert near(position.mark_price, truth.mark_price)
         if not station.case.row_margins:
             assert (position.initial_margin, position.maintenance_margin) == (None, None)
-        elif not portfolio:  # there margins are the account's, and no position has its own
-            assert near(position.maintenance_margin, truth.maintenance_margin)
-        assert near(position.unrealized_pnl, truth.unrealized_pnl)
+        elif not portfolio and station.case.states_maintenance(truth.symbol):
+            assert near(position.maintenance_margin, truth.maintenance_margin * rate)
+        assert near(position.unrealized_pnl, truth.unrealized_pnl * rate)
 
 
 async def test_a_snapshot_is_dated_by_the_venue(station: Station) -> None:
@@ -80,7 +80,7 @@ async def test_both_measures_are_the_venues_own_at_every_price(station: Station)
         measured = 0
         for unit in snapshot.units:
             pool = pool_of(station, snapshot, unit)
-            if pool is None:  # a wallet that the account does not use
+            if pool is None or not pool.wallet_balance:  # a wallet that the account does not use
                 assert unit.initial_margin == unit.maintenance_margin == 0
                 continue
             if Measure.MAINTENANCE in unit.measures and unit.maintenance_margin:
@@ -155,6 +155,13 @@ async def test_the_venues_clock_is_measured(station: Station) -> None:
     assert offset.offset_ms == pytest.approx(7000, abs=error_ms * 0.8)
     assert 0 < offset.error_ms < error_ms
     assert abs(station.broker.venue_now().timestamp() * 1000 - station.engine.now_ms) < error_ms
+
+
+async def test_units_are_judged_by_the_measures_their_product_is_said_to_have(station: Station) -> None:
+    snapshot = await station.snapshot()
+    judged = {measure for unit in snapshot.units for measure in unit.measures}
+    assert judged or all(unit.kind is UnitKind.CASH for unit in snapshot.units)
+    assert judged <= station.broker.capabilities.measures
 
 
 async def test_a_protective_snapshot_is_the_same_picture(station: Station) -> None:

@@ -31,9 +31,20 @@ GUARDED = [
     "bybit-cross",
     "bybit-cross-hedge",
     "bybit-isolated",
+    "bybit-portfolio",
+    "bybit-cross-usdc",
+    "bybit-cross-inverse",
+    "bybit-cross-all-kinds",
+    "bybit-isolated-inverse",
+    "bybit-uta1",
+    "bybit-uta1-inverse",
     "okx-futures",
     "okx-futures-isolated",
     "okx-multi-currency-hedge",
+    "okx-futures-inverse",
+    "okx-multi-currency-inverse",
+    "okx-spot-margin",
+    "okx-spot-margin-isolated",
     "kraken-futures",
     "kraken-futures-isolated",
     "cryptocom",
@@ -344,7 +355,8 @@ async def test_collateral_moves_in_once_and_is_found_again(station: Station) -> 
         await refuses_unasked(station, station.broker.transfer_in(currency, amount, client_id))
         await refuses_unasked(station, station.broker.find_transfer(client_id, currency, amount, since))
         return
-    before = station.engine.figures(station.account).coin(currency).wallet_balance
+    coin = station.engine.figures(station.account).coin(currency)
+    before = coin.wallet_balance if coin else NOTHING
     report = await station.broker.transfer_in(currency, amount, client_id)
     assert report.verdict is Verdict.ACCEPTED, report
     assert report.transfer_id

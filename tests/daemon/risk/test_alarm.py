@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.models import AccountId, AccountSnapshot, UnitKind
+from brokers.models import AccountId, AccountSnapshot, Collateral, UnitKind
 from daemon.risk.alarm import Alarm, TransitionKind, advance
 from daemon.risk.assessment import Protection
 from daemon.risk.policy import Action, Ladder, Level, MarginPolicy
@@ -332,3 +332,23 @@ def test_a_ladder_of_its_own_is_obeyed(build: BUILD) -> None:
     )
 
     assert build.watch(policy).levered("0.31", 0).level is Level.CRITICAL
+
+
+def test_that_debt_drives_the_risk_is_told_once_and_again_after_the_account_was_safe(build: BUILD) -> None:
+    debt = Collateral(currency="USDT", wallet_balance=D(0), equity=None, debt=D(9), repayable=D(0))
+    watch = build.watch()
+
+    def at(maintenance: int, seconds: float) -> list[TransitionKind]:
+        unit = {"maintenance_margin": D(maintenance)}
+        watch.levered("0.1", seconds, maintenance="0.05", unit=unit, collaterals=[debt])
+        assert Alarm.from_json(watch.alarm.to_json()) == watch.alarm
+        return [kind for kind in watch.kinds if kind is TransitionKind.DEBT_DRIVES_RISK]
+
+    assert at(4_500, 0) == []  # above its target, and still SAFE
+    assert at(5_200, 2) == [TransitionKind.DEBT_DRIVES_RISK]
+    [told] = [t for t in watch.transitions if t.kind is TransitionKind.DEBT_DRIVES_RISK]
+    assert (told.reason, told.unit) == (Reason.DEBT_DRIVES_RISK, "account")
+    assert "owes 9 USDT" in told.detail
+    assert at(9_000, 4) == []
+    assert at(1_000, 6) == at(1_000, 8) == []
+    assert at(5_200, 10) == [TransitionKind.DEBT_DRIVES_RISK]

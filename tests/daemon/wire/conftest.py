@@ -1,8 +1,9 @@
 """The daemon's guards in this process, each over a real adapter at a sandbox venue of its own on loopback.
 
 A cell is one fault's own venue: one account, one server, one address, so that a ban or a spent budget is
-nobody else's. All cells of a test run side by side under one supervisor and one journal, in real time. Every
-account is long 2 BTC with a leverage of 10 on 45,000 USDT: at 88,000 it is CRITICAL, at 86,680 beyond that.
+nobody else's. All cells of a test run side by side under one supervisor and one journal, in real time. Unless
+told otherwise an account is long 2 BTC with a leverage of 10 on 45,000 USDT: at 88,000 it is CRITICAL, at
+86,680 beyond that.
 """
 
 import asyncio
@@ -38,11 +39,13 @@ from daemon.supervisor import Guard, Supervisor
 from database.journal import Journal
 from database.payload import decode
 from database.records import Event, Intent, RowKind, Transfer
+from database.repayment_records import RepaymentRow
 
 D = Decimal
-MODES = {"bybit": "cross", "binance": "single_asset", "okx": "futures"}
+MODES = {"bybit": "cross", "binance": "single_asset", "okx": "futures", "binancepm": "portfolio_margin"}
 PRICES = {"BTC": D(100_000), "ETH": D(4_000)}
 HELD = D(2)
+WALLET = OpeningWallet(balance=D(45_000))
 LOOK_S = 0.05
 UNCAUGHT = ("Traceback", "cycle_bug", "connect_bug", "provision_failed", "journal_unavailable")
 
@@ -50,21 +53,31 @@ UNCAUGHT = ("Traceback", "cycle_bug", "connect_bug", "provision_failed", "journa
 class Cell:
     """One account at a venue of its own, seen from the venue's side."""
 
-    def __init__(self, name: str, broker: str, *, funding: Decimal) -> None:
+    def __init__(
+        self,
+        name: str,
+        venue: str,
+        *,
+        funding: Decimal,
+        wallet: OpeningWallet = WALLET,
+        held: Decimal = HELD,
+        mode: str | None = None,
+    ) -> None:
         self.name = name
-        self.broker = broker
-        self.venue = VENUES[broker]
+        self.venue = VENUES[venue]
+        self.broker = self.venue.broker or venue
         self.symbol = self.venue.listed_as("BTC-USDT")
-        mode = MODES[broker]
+        self.opened = held
+        mode = mode or MODES[venue]
         account = AccountSpec(
             name=name,
             api_key=f"key-of-{name}",
             secret=f"secret-of-{name}",
             password="phrase",
-            wallets={"USDT": OpeningWallet(balance=D(45_000))},
+            wallets={"USDT": wallet},
             funding={"USDT": funding},
             margin_pool=self.venue.pools[mode],
-            positions=(OpeningPosition(symbol=self.symbol, side=Side.LONG, quantity=HELD),),
+            positions=(OpeningPosition(symbol=self.symbol, side=Side.LONG, quantity=held),),
         )
         self.engine = Engine(
             SandboxSpec(
@@ -146,7 +159,7 @@ class Cell:
 
     def check_that_it_only_reduced(self) -> None:
         """Every fill was ours and made the position smaller without turning it; no id came twice."""
-        held, specs = HELD, self.received()
+        held, specs = self.opened, self.received()
         assert len({spec.client_id for spec in specs}) == len(specs), (self.name, specs)
         assert all(spec.reduce_only for spec in specs), (self.name, specs)
         for event in self.engine.history:
@@ -208,6 +221,12 @@ class Watch:
         ids = dict.fromkeys(row.intent_id for row in self._rows(RowKind.ORDER) if row.account == cell.name)
         return [intent for one in ids if (intent := self.journal.intents.get(one)) is not None]
 
+    def repayments(self, cell: Cell) -> list[RepaymentRow]:
+        """Every repayment of a cell as it stands now, in order."""
+        told = [event for event in self.events(cell) if event.kind.startswith("repayment_")]
+        ids = dict.fromkeys(event.detail["client_id"] for event in told)
+        return [found for one in ids if (found := self.journal.repayments.get(one)) is not None]
+
     def transfers(self, cell: Cell) -> list[Transfer]:
         """Every transfer of a cell as it stands now, in order."""
         told = [event for event in self.events(cell) if event.kind.startswith("transfer_")]
@@ -232,6 +251,7 @@ def _settings(cells: Iterable[Cell], folder: Path, more: Mapping[str, Any]) -> b
             {
                 "id": cell.name,
                 "broker": cell.broker,
+                **({"product": cell.venue.product} if cell.venue.product else {}),
                 "endpoint": cell.server.url,
                 "credentials": {
                     "api_key": f"env:{_variable(cell)}_KEY",
@@ -290,10 +310,10 @@ async def _watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, An
 
 @pytest.fixture
 def cell_of() -> Callable[..., Cell]:
-    """Build a cell: `name`, `broker`, and what its funding wallet holds."""
+    """Build a cell: `name`, `venue`, what its funding wallet holds, and what else differs."""
 
-    def build(name: str, broker: str, funding: object = 0) -> Cell:
-        return Cell(name, broker, funding=D(str(funding)))
+    def build(name: str, venue: str, funding: object = 0, **more: Any) -> Cell:  # noqa: ANN401 - a cell's
+        return Cell(name, venue, funding=D(str(funding)), **more)
 
     return build
 

@@ -4,15 +4,19 @@ Source: Binance Open Platform, Portfolio Margin "Account Information", "Account 
 """
 
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from brokers.models import ContractKind
 from brokers.numbers import ZERO
 from brokers.sandbox.figures import ACCOUNT_POOL, CoinFigures, PoolFigures
+from brokers.sandbox.orders import Refusal, Rejection
 from brokers.sandbox.wire.base import Wire, WireAnswer, WireRequest
 from brokers.sandbox.wire.binance.account import AccountDesk
 from brokers.sandbox.wire.binance.coin_account import CoinAccountDesk
 from brokers.sandbox.wire.binance.listing import Listing, bare, money
+from brokers.sandbox.wire.binance.parameters import Parameters
+from brokers.sandbox.wire.binance.refusals import refuse
 
 NOTHING_REQUIRED = "99999999.99999999"
 """The ratio of an account without any requirement."""
@@ -20,6 +24,16 @@ NOTHING_REQUIRED = "99999999.99999999"
 REDUCES_ONLY_FROM = Decimal("1.2")
 STATES = ((Decimal("1.5"), "NORMAL"), (REDUCES_ONLY_FROM, "MARGIN_CALL"), (Decimal("1.05"), "REDUCE_ONLY"))
 """Above which ratio an account is in which state."""
+
+LOAN_REFUSALS = MappingProxyType(
+    {
+        Refusal.AMOUNT: -1102,
+        Refusal.NO_DEBT: -3015,
+        Refusal.REPAY_TOO_MUCH: -3015,
+        Refusal.INSUFFICIENT_BALANCE: -3041,
+    }
+)
+"""What the loan desk says; of anything else that it takes nothing back."""
 
 FIGURES = ("initialMargin", "maintMargin", "positionInitialMargin", "openOrderInitialMargin", "updateTime")
 
@@ -76,19 +90,33 @@ class PortfolioDesk:
             for row in positions:
                 if row.settle == coin.currency:
                     pnl[kinds[row.symbol]] += row.unrealized_pnl
-            rows.append(self._balance(coin, pnl[ContractKind.LINEAR], pnl[ContractKind.INVERSE]))
+            rows.append(self._balance(account, coin, pnl[ContractKind.LINEAR], pnl[ContractKind.INVERSE]))
         return WireAnswer(payload=rows)
 
-    def _balance(self, coin: CoinFigures, linear: Decimal, inverse: Decimal) -> dict[str, Any]:
+    def repay(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `POST /papi/v1/repayLoan`: out of the asset's own cross margin balance."""
+        asked = Parameters(request)
+        amount = asked.number("amount")
+        if amount is None:
+            raise refuse(-1102, "Mandatory parameter 'amount' was not sent, was empty/null, or malformed.")
+        try:
+            done = self._engine.repay(account, asked.required("asset"), amount)
+        except Rejection as rejection:
+            raise refuse(LOAN_REFUSALS.get(rejection.reason, -3010)) from None
+        return WireAnswer(payload={"tranId": done.sequence})
+
+    def _balance(self, account: str, coin: CoinFigures, linear: Decimal, inverse: Decimal) -> dict[str, Any]:
+        """Return an asset's row: what is there of a loan lies on the cross margin side."""
+        lent = self._engine.repayable(account, coin.currency)
         return {
             "asset": coin.currency,
             "totalWalletBalance": money(coin.wallet_balance),
-            "crossMarginAsset": money(ZERO),
+            "crossMarginAsset": money(lent),
             "crossMarginBorrowed": money(coin.borrowed),
-            "crossMarginFree": money(ZERO),
+            "crossMarginFree": money(lent),
             "crossMarginInterest": money(coin.interest),
             "crossMarginLocked": money(ZERO),
-            "umWalletBalance": money(coin.wallet_balance),
+            "umWalletBalance": money(coin.wallet_balance - lent),
             "umUnrealizedPNL": money(linear),
             "cmWalletBalance": money(ZERO),
             "cmUnrealizedPNL": money(inverse),

@@ -70,7 +70,11 @@ class PortfolioWire(BinanceGate):
                 (f"{name}leverageBracket", side.leverage_bracket, 1),
                 (f"{name}positionSide/dual", side.position_mode, 30),
             ]
-        return tuple(Route(method="GET", path=PAPI + path, handler=one, weight=w) for path, one, w in reads)
+        repay = Route(method="POST", path=PAPI + "repayLoan", handler=desk.repay, weight=100, writes=True)
+        return (
+            repay,
+            *(Route(method="GET", path=PAPI + path, handler=one, weight=w) for path, one, w in reads),
+        )
 
     def _order_routes(self) -> tuple[Route, ...]:
         routes: list[Route] = []

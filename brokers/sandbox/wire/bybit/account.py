@@ -1,9 +1,10 @@
 """The account's own endpoints: mode, wallet, positions, key."""
 
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
-from brokers.models import MarginMode, Side
+from brokers.models import ContractKind, MarginMode, Side
 from brokers.numbers import ZERO, plain
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.figures import ACCOUNT_POOL, USD, AccountFigures, CoinFigures, PositionFigures
@@ -22,7 +23,8 @@ from brokers.sandbox.wire.bybit.pages import page_of
 from brokers.sandbox.wire.bybit.parameters import Parameters
 from brokers.sandbox.wire.bybit.refusals import BybitRefusal
 
-UTA_2 = 5
+UTA_1, UTA_2 = 3, 5
+UNIFIED, CONTRACT = "UNIFIED", "CONTRACT"
 SIDES = {Side.LONG: "Buy", Side.SHORT: "Sell"}
 TOTALS = (
     "totalWalletBalance",
@@ -34,27 +36,45 @@ TOTALS = (
     "accountIMRate",
     "accountMMRate",
 )
-"""What the venue leaves `""` in isolated margin."""
+"""What the venue leaves `""` in isolated margin, and of the wallet of inverse contracts always."""
+
+NOT_OF_COINS = dict.fromkeys(("totalOrderIM", "totalPositionIM", "totalPositionMM"), "")
+NOT_OF_POSITIONS = {
+    **dict.fromkeys(
+        ("positionIM", "positionIMByMp", "positionMM", "positionMMByMp", "leverage", "liqPrice"), ""
+    ),
+    "riskId": 0,
+    "riskLimitValue": "0",
+}
+"""What portfolio margin leaves out of each coin and position."""
+
+IGNORED = dict.fromkeys(("positionIM", "positionIMByMp", "positionMM", "positionMMByMp"), "0")
+"""Figures of UTA 1.0's inverse positions that the venue says to ignore."""
 
 Result = dict[str, Any]
 
 
 class AccountDesk:
-    """Answer what a unified account (UTA 2.0) is, has and holds."""
+    """Answer what a unified account is, has and holds; `portfolio` names those in portfolio margin.
 
-    def __init__(self, wire: Wire, listing: Listing) -> None:
+    An account whose margin is split is of UTA 1.0: its stable currencies are in the unified wallet, and its
+    coins in the wallet of inverse contracts.
+    """
+
+    def __init__(self, wire: Wire, listing: Listing, portfolio: Collection[str] = ()) -> None:
         self._wire = wire
         self._engine: Engine = wire.engine
         self._listing = listing
+        self._portfolio = portfolio
 
     def info(self, asked: Parameters, account: str) -> Result:
-        """Answer `account/info`: isolated margin is a mode of the whole account."""
+        """Answer `account/info`: isolated and portfolio margin are modes of the whole account."""
         del asked
-        isolated = self._isolated(account)
+        mode = "ISOLATED_MARGIN" if self._isolated(account) else "REGULAR_MARGIN"
         return {
-            "marginMode": "ISOLATED_MARGIN" if isolated else "REGULAR_MARGIN",
+            "marginMode": "PORTFOLIO_MARGIN" if account in self._portfolio else mode,
             "updatedTime": str(self._wire.stamp(self._engine.spec.start_ms)),
-            "unifiedMarginStatus": UTA_2,
+            "unifiedMarginStatus": UTA_1 if self._split(account) else UTA_2,
             "dcpStatus": "OFF",
             "timeWindow": 10,
             "smpGroup": 0,
@@ -99,18 +119,26 @@ class AccountDesk:
 
     def wallet(self, asked: Parameters, account: str) -> Result:
         """Answer `account/wallet-balance`: coins with neither assets nor debt are left out."""
-        if asked.required("accountType") != "UNIFIED":
+        kind, split = asked.required("accountType"), self._split(account)
+        if kind != UNIFIED and not (split and kind == CONTRACT):
             raise BybitRefusal(10001, "accountType only support UNIFIED.")
         chosen = asked.text("coin")
         names = None if chosen is None else set(chosen.split(","))
         figures = self._engine.figures(account)
         isolated = self._isolated(account)
-        coins = [
-            _coin(coin, isolated=isolated)
+        inside = [
+            coin
             for coin in figures.coins
             if (names is None and _is_there(coin)) or (names is not None and coin.currency in names)
         ]
-        equity = sum((coin.usd_value for coin in figures.coins), ZERO)
+        if split:
+            inside = [c for c in inside if (figures.pool(c.currency) is not None) is (kind == CONTRACT)]
+        if kind == CONTRACT:
+            return _contract_wallet(inside, figures)
+        coins = [_coin(coin, isolated=isolated) for coin in inside]
+        if account in self._portfolio:
+            coins = [{**coin, **NOT_OF_COINS} for coin in coins]
+        equity = sum((coin.usd_value for coin in inside), ZERO)
         totals = dict.fromkeys(TOTALS, "") if isolated else _totals(figures)
         return {
             "list": [
@@ -149,7 +177,7 @@ class AccountDesk:
             and (symbol is not None or settle in {None, position.settle})
             and symbol in {None, self._listing.symbol(position.symbol)}
         ]
-        rows = [self._position(position) for position in held]
+        rows = [self._position(position, account) for position in held]
         if symbol is not None and not rows:
             rows = [self._flat(account, symbol, self._listing.instrument(category, symbol))]
         rows.sort(key=lambda row: (row["symbol"], row["positionIdx"]))
@@ -159,7 +187,21 @@ class AccountDesk:
     def _isolated(self, account: str) -> bool:
         return self._engine.accounts[account].margin_pool is MarginPool.ISOLATED_ONLY
 
-    def _position(self, position: PositionFigures) -> dict[str, Any]:
+    def _split(self, account: str) -> bool:
+        return self._engine.accounts[account].margin_pool is MarginPool.SPLIT
+
+    def _position(self, position: PositionFigures, account: str) -> dict[str, Any]:
+        row = self._own_row(position)
+        if account in self._portfolio:
+            return {**row, **NOT_OF_POSITIONS}
+        inverse = self._engine.instrument(position.symbol).kind is ContractKind.INVERSE
+        if not (inverse and self._split(account)):
+            return row
+        isolated = position.margin_mode is MarginMode.ISOLATED
+        margin = position.isolated_wallet if isolated else position.initial_margin
+        return {**row, **IGNORED, "positionBalance": amount(margin), "tradeMode": int(isolated)}
+
+    def _own_row(self, position: PositionFigures) -> dict[str, Any]:
         one = self._engine.instrument(position.symbol)
         isolated = position.margin_mode is MarginMode.ISOLATED
         liquidation = position.liquidation_price
@@ -248,6 +290,19 @@ def _totals(figures: AccountFigures) -> dict[str, str]:
         "accountIMRate": rate(pool.initial_margin, pool.margin_balance),
         "accountMMRate": rate(pool.maintenance_margin, pool.margin_balance),
     }
+
+
+def _contract_wallet(coins: Sequence[CoinFigures], figures: AccountFigures) -> Result:
+    """Return UTA 1.0's wallet of inverse contracts, where each coin stands alone and nothing is summed."""
+    rows = []
+    for coin in coins:
+        pool = figures.pool(coin.currency)
+        row = _coin(coin, isolated=False)
+        del row["bonus"]
+        available = amount(coin.available if pool is None else pool.available)
+        rows.append({**row, "usdValue": "", "locked": "", "availableToWithdraw": available})
+    account = {"accountType": CONTRACT, "accountLTV": "", "totalEquity": "", **dict.fromkeys(TOTALS, "")}
+    return {"list": [{**account, "coin": rows}]}
 
 
 def _is_there(coin: CoinFigures) -> bool:

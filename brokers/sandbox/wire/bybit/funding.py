@@ -12,7 +12,9 @@ from brokers.sandbox.wire.bybit.pages import page_of
 from brokers.sandbox.wire.bybit.parameters import Parameters
 from brokers.sandbox.wire.bybit.refusals import BybitRefusal, rejected
 
-WALLETS = {"FUND": Wallet.FUNDING, "UNIFIED": Wallet.TRADING}
+WALLETS = {"FUND": Wallet.FUNDING, "CONTRACT": Wallet.TRADING, "UNIFIED": Wallet.TRADING}
+"""`CONTRACT` is UTA 1.0's; by their coins the engine knows the two apart."""
+
 WORDS = {wallet: word for word, wallet in WALLETS.items()}
 
 Result = dict[str, Any]

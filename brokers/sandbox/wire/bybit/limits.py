@@ -30,6 +30,7 @@ LIMITS: Mapping[str, Limit] = {
     "/v5/account/wallet-balance": Limit(50),
     "/v5/account/info": Limit(50),
     "/v5/account/collateral-info": Limit(50),
+    "/v5/account/no-convert-repay": Limit(1),
     "/v5/user/query-api": Limit(10),
     "/v5/asset/coin/query-info": Limit(5),
     "/v5/asset/transfer/inter-transfer": Limit(60, A_MINUTE_S),

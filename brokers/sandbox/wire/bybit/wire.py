@@ -1,6 +1,6 @@
-"""Bybit's V5 REST interface, as a unified account (UTA 2.0) sees it, over the engine."""
+"""Bybit's V5 REST interface, as a unified account (UTA 2.0 or 1.0) sees it, over the engine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from brokers.budget import boot_seconds
@@ -11,6 +11,7 @@ from brokers.sandbox.wire.bybit.deform import deform
 from brokers.sandbox.wire.bybit.funding import FundingDesk
 from brokers.sandbox.wire.bybit.limits import EndpointLimits
 from brokers.sandbox.wire.bybit.listing import Listing
+from brokers.sandbox.wire.bybit.loans import LoanDesk
 from brokers.sandbox.wire.bybit.market import MarketDesk
 from brokers.sandbox.wire.bybit.orders import OrderDesk
 from brokers.sandbox.wire.bybit.parameters import Parameters
@@ -33,7 +34,7 @@ SignedAnswer = Callable[[Parameters, str], Any]
 
 
 class BybitWire(Wire):
-    """Serve the unified account.
+    """Serve the unified account; `portfolio` names those in portfolio margin.
 
     Addresses share 600 requests in 5 s; every key and endpoint has a limit per second besides, told in the
     `X-Bapi-Limit` headers.
@@ -43,13 +44,16 @@ class BybitWire(Wire):
     budget_capacity: ClassVar[float] = 600
     budget_period_s: ClassVar[float] = 5
 
-    def __init__(self, engine: Engine, *, limits: EndpointLimits | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, limits: EndpointLimits | None = None, portfolio: Collection[str] = ()
+    ) -> None:
         super().__init__(engine)
         listing = Listing(engine)
         self._market = MarketDesk(self, listing)
-        self._account = AccountDesk(self, listing)
+        self._account = AccountDesk(self, listing, frozenset(portfolio))
         self._orders = OrderDesk(self, listing)
         self._funding = FundingDesk(self)
+        self._loans = LoanDesk(self)
         self._limits = limits or EndpointLimits(boot_seconds)
 
     def routes(self) -> Sequence[Route]:
@@ -66,6 +70,7 @@ class BybitWire(Wire):
             self._read("account/info", account.info),
             self._read("account/wallet-balance", account.wallet),
             self._read("account/collateral-info", account.collateral),
+            self._read("spot-margin-trade/repayment-available-amount", self._loans.available),
             self._read("position/list", account.positions),
             self._read("order/realtime", orders.realtime),
             self._read("order/history", orders.history),
@@ -78,6 +83,7 @@ class BybitWire(Wire):
             self._write("order/cancel-batch", orders.cancel_batch),
             self._write("position/set-leverage", orders.set_leverage),
             self._write("asset/transfer/inter-transfer", funding.transfer),
+            self._write("account/no-convert-repay", self._loans.repay),
         )
 
     def authenticate(self, request: WireRequest) -> str:

@@ -9,7 +9,7 @@ from brokers.sandbox.wire.kraken.gate import arguments
 from brokers.sandbox.wire.kraken.order_rows import OrderDesk
 
 PAGE = 50
-MOST_CANCELLED = 50
+MOST_CANCELLED = MOST_ASKED = 50
 MARK = "O"
 """What our numbers of orders get in front, to look like Kraken's."""
 
@@ -75,6 +75,16 @@ class Trade:
         rows = self._rows(ended, request)
         page = dict(list(rows.items())[int(start) : int(start) + PAGE])
         return success({"closed": page, "count": len(rows)})
+
+    def query(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `QueryOrders`: orders by Kraken's own ids, open or closed."""
+        wanted = [txid for txid in str(arguments(request).get("txid") or "").split(",") if txid]
+        if not 0 < len(wanted) <= MOST_ASKED:
+            raise wrong("txid")
+        known = {MARK + order.order_id: order for order in self._engine.orders(account)}
+        if not known.keys() >= set(wanted):
+            return failure(UNKNOWN_ORDER)
+        return success({txid: self._desk.row(known[txid]) for txid in wanted})
 
     def _rows(self, orders: Iterable[Order], request: WireRequest) -> dict[str, object]:
         own = str(arguments(request).get("cl_ord_id") or "")

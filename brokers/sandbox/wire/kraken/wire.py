@@ -57,6 +57,7 @@ class KrakenWire(Wire):
             "GetApiKeyInfo": self._statement.key,
             "OpenOrders": self._trade.open_orders,
             "ClosedOrders": self._trade.closed_orders,
+            "QueryOrders": self._trade.query,
         }
         writes = {
             "AddOrder": self._trade.place,
@@ -104,5 +105,5 @@ class KrakenWire(Wire):
         elif name == "TradeBalance" and kind == "nan":
             result["m"] = "NaN"
         elif name == "TradeBalance" and kind == "missing_field":
-            result.pop("ml", None)
+            result.pop("mf", None)
         return spoilt

@@ -1,4 +1,4 @@
-"""The engine's perpetuals as OKX lists them: `BTC-USDT-SWAP`, traded in contracts."""
+"""The engine's instruments as OKX lists them: `BTC-USDT-SWAP` in contracts, the pair `BTC-USDT` in coin."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +10,10 @@ from brokers.sandbox.instrument import Instrument
 from brokers.sandbox.orders import Refusal, Rejection
 
 SUFFIX = "-SWAP"
+PAIR_SUFFIX = "-MARGIN"
+"""How the engine's names of spot margin pairs end; at OKX they are only `BTC-USDT`."""
+
+TYPES = {SUFFIX: "SWAP", PAIR_SUFFIX: "MARGIN"}
 
 LOTS_IN_A_CONTRACT = 10
 """How many lots make a contract of an instrument that has none of its own."""
@@ -17,11 +21,21 @@ LOTS_IN_A_CONTRACT = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """One listed perpetual. `size` is what a contract is worth in engine units: OKX's `ctVal`."""
+    """One listed perpetual or pair. `size` is what a contract is worth in engine units: OKX's `ctVal`."""
 
     symbol: str
     instrument: Instrument
     size: Decimal
+
+    @property
+    def in_pairs(self) -> bool:
+        """Whether it is traded in coin, with what is borrowed."""
+        return self.instrument.name.endswith(PAIR_SUFFIX)
+
+    @property
+    def type(self) -> str:
+        """OKX's instrument type."""
+        return TYPES[PAIR_SUFFIX if self.in_pairs else SUFFIX]
 
     @property
     def family(self) -> str:
@@ -69,7 +83,10 @@ def _contract(instrument: Instrument) -> Contract:
     one of the venue-neutral catalogue, in base coin, gets a contract of ten lots.
     """
     size = instrument.contract_size
+    pair = f"{instrument.base}-{instrument.quote}"
+    if instrument.name.endswith(PAIR_SUFFIX):
+        return Contract(symbol=pair, instrument=instrument, size=size)
     neutral = not instrument.name.endswith(SUFFIX)
     if neutral and size == ONE and instrument.kind is ContractKind.LINEAR:
         size = instrument.lot_step * LOTS_IN_A_CONTRACT
-    return Contract(symbol=f"{instrument.base}-{instrument.quote}{SUFFIX}", instrument=instrument, size=size)
+    return Contract(symbol=pair + SUFFIX, instrument=instrument, size=size)

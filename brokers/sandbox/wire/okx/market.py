@@ -19,7 +19,7 @@ MOST_LEVELS = 400
 
 
 class Market:
-    """The public side of the wire. Everything the engine lists is a perpetual."""
+    """The public side of the wire. What the engine lists are perpetuals and spot margin pairs."""
 
     def __init__(self, engine: Engine, listing: Listing) -> None:
         self._engine = engine
@@ -42,7 +42,7 @@ class Market:
             [
                 {
                     "instId": contract.symbol,
-                    "instType": "SWAP",
+                    "instType": contract.type,
                     "markPx": figure(self._engine.ticker(contract.instrument.name).mark),
                     "ts": str(request.now_ms),
                 }
@@ -94,16 +94,17 @@ class Market:
 
     def _wanted(self, request: WireRequest) -> list[Contract]:
         name = request.query.get("instId")
-        kind = request.query.get("instType", "SWAP") if name else needed(request.query, "instType")
+        kind = request.query.get("instType") if name else needed(request.query, "instType")
+        kind = kind or self._named(request).type
         if kind not in TYPES:
             raise refuse("51000", "instType")
-        if kind != "SWAP":
-            return []
         family = request.query.get("instFamily") or request.query.get("uly")
         return [
             contract
             for contract in self._listing.contracts
-            if name in (None, "", contract.symbol) and family in (None, "", contract.family)
+            if contract.type == kind
+            and name in (None, "", contract.symbol)
+            and family in (None, "", contract.family)
         ]
 
     def _named(self, request: WireRequest) -> Contract:
@@ -121,7 +122,7 @@ class Market:
             "bidSz": "100",
             "high24h": figure(ticker.last),
             "instId": contract.symbol,
-            "instType": "SWAP",
+            "instType": contract.type,
             "last": figure(ticker.last),
             "lastSz": "1",
             "low24h": figure(ticker.last),
@@ -134,9 +135,18 @@ class Market:
         }
 
     def _instrument(self, contract: Contract) -> dict[str, Any]:
+        instrument = contract.instrument
+        halted = instrument.name in self._engine.controls.halted
+        if contract.in_pairs:
+            blank = ("ctMult", "ctType", "ctVal", "ctValCcy", "instFamily", "settleCcy", "uly")
+            own = {"baseCcy": instrument.base, "quoteCcy": instrument.quote, "instType": contract.type}
+            return self._contract(contract, halted=halted) | dict.fromkeys(blank, "") | own
+        return self._contract(contract, halted=halted)
+
+    @staticmethod
+    def _contract(contract: Contract, *, halted: bool) -> dict[str, Any]:
         family, instrument = contract.family, contract.instrument
         linear = instrument.kind is ContractKind.LINEAR
-        halted = instrument.name in self._engine.controls.halted
         return {
             "alias": "",
             "baseCcy": "",

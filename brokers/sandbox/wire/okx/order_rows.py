@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.models import MarginMode, OrderSide, PositionMode, Side
+from brokers.numbers import floor_to_step
 from brokers.sandbox.orders import (
     Order,
     OrderSpec,
@@ -133,6 +134,11 @@ class OrderDesk:
         size = number(row.get("sz"))
         if size is None and not whole:
             raise RowRefusal("51000", "sz")
+        if contract.in_pairs:
+            if row.get("ccy") != contract.instrument.settle:  # the only one that margins pairs here
+                raise RowRefusal("51000", "ccy")
+            if size is not None and side is OrderSide.BUY and kind is OrderType.MARKET:
+                size = self._bought_for(contract, size)
         return OrderSpec(
             symbol=contract.instrument.name,
             side=side,
@@ -147,6 +153,11 @@ class OrderDesk:
             trigger=trigger,
             close_position=whole,
         )
+
+    def _bought_for(self, contract: Contract, money: Decimal) -> Decimal:
+        """Return what a market order to buy, which counts in quote currency, would get at the best ask."""
+        ask = self._engine.ticker(contract.instrument.name).ask
+        return floor_to_step(money / ask, contract.instrument.lot_step)
 
     def _reduces(self, spec: AccountSpec, row: Mapping[str, Any]) -> bool:
         asked = str(row.get("reduceOnly") or "").lower() == "true"
@@ -223,9 +234,9 @@ class OrderDesk:
         flagged = order.reduce_only and leg is None
         return {
             "cTime": str(self._wire.stamp(order.created_ms)),
-            "ccy": "",
+            "ccy": contract.instrument.settle if contract.in_pairs else "",
             "instId": contract.symbol,
-            "instType": "SWAP",
+            "instType": contract.type,
             "lever": figure(self._engine.leverage(order.account, order.symbol, leg)),
             "posSide": "net" if leg is None else leg.value,
             "reduceOnly": "true" if flagged else "false",

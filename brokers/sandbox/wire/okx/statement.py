@@ -22,15 +22,22 @@ from brokers.sandbox.wire.okx.envelope import (
     success,
 )
 from brokers.sandbox.wire.okx.listing import Listing
+from brokers.sandbox.wire.okx.position_rows import empty_row, in_pairs
 
-FUTURES, MULTI_CURRENCY, PORTFOLIO = "2", "3", "4"
+SPOT, FUTURES, MULTI_CURRENCY, PORTFOLIO = "1", "2", "3", "4"
+
+NOT_IN_SPOT = ("availEq", "isoEq", "notionalUsdForFutures", "notionalUsdForSwap", "upl")
+NOT_OF_SPOT_CURRENCIES = ("availEq", "imr", "isoEq", "isoLiab", "isoUpl", "mgnRatio", "mmr", "upl", "uplLiab")
+"""What OKX leaves empty in spot mode: of the account, and of each currency."""
 
 POSITION_MODES = {PositionMode.ONE_WAY: "net_mode", PositionMode.HEDGE: "long_short_mode"}
 LEGS = {"long": Side.LONG, "short": Side.SHORT}
 
 
-def account_level(spec: AccountSpec, portfolio: Collection[str]) -> str:
+def account_level(spec: AccountSpec, portfolio: Collection[str], spot: Collection[str] = ()) -> str:
     """Return OKX's account level: pools of single currencies are futures mode."""
+    if spec.name in spot:
+        return SPOT
     if spec.margin_pool is not MarginPool.ACCOUNT:
         return FUTURES
     named = spec.name in portfolio or spec.margin_mode is MarginMode.PORTFOLIO
@@ -38,17 +45,20 @@ def account_level(spec: AccountSpec, portfolio: Collection[str]) -> str:
 
 
 class Statement:
-    """The account's side of the wire; `portfolio` names the accounts in portfolio margin."""
+    """The account's side of the wire; `portfolio` and `spot` name the accounts in these modes."""
 
-    def __init__(self, wire: Wire, listing: Listing, portfolio: Collection[str]) -> None:
+    def __init__(
+        self, wire: Wire, listing: Listing, portfolio: Collection[str], spot: Collection[str]
+    ) -> None:
         self._engine = wire.engine
         self._wire = wire
         self._listing = listing
         self._portfolio = portfolio
+        self._spot = spot
 
     def level(self, account: str) -> str:
         """Return the account's level."""
-        return account_level(self._engine.accounts[account], self._portfolio)
+        return account_level(self._engine.accounts[account], self._portfolio, self._spot)
 
     # ------------------------------------------------------------------ account/config
 
@@ -74,7 +84,7 @@ class Statement:
                     "acctStpMode": "cancel_maker",
                     "autoLoan": False,
                     "ctIsoMode": "automatic",
-                    "enableSpotBorrow": False,
+                    "enableSpotBorrow": account in self._spot,
                     "feeType": "0",
                     "greeksType": "PA",
                     "ip": "127.0.0.1" if granted.ip_bound else "",
@@ -130,6 +140,9 @@ class Statement:
         pool = figures.pool(ACCOUNT_POOL)
         if pool is not None:
             row |= self._pooled(pool, figures)
+        if account in self._spot:
+            row |= dict.fromkeys(NOT_IN_SPOT, "")
+            row["details"] = [detail | dict.fromkeys(NOT_OF_SPOT_CURRENCIES, "") for detail in details]
         return success([row])
 
     def _pooled(self, pool: PoolFigures, figures: AccountFigures) -> dict[str, str]:
@@ -218,8 +231,6 @@ class Statement:
         kind = request.query.get("instType")
         names = [name for name in request.query.get("instId", "").split(",") if name]
         figures = self._engine.figures(account)
-        if kind not in (None, "", "SWAP"):
-            return success([])
         symbols = {
             position.symbol: self._listing.of(position.symbol).symbol for position in figures.positions
         }
@@ -228,9 +239,10 @@ class Statement:
             for position in figures.positions
             if not names or symbols[position.symbol] in names
         ]
+        rows = [row for row in rows if kind in (None, "", row["instType"])]
         held = set(symbols.values())
         traded = {self._listing.of(fill.symbol).symbol for fill in self._engine.fills(account)}
-        rows += [_empty_row(name) for name in names if name not in held and name in traded]
+        rows += [empty_row(name) for name in names if name not in held and name in traded]
         return success(rows)
 
     def _position(self, position: PositionFigures, figures: AccountFigures, account: str) -> dict[str, Any]:
@@ -244,7 +256,7 @@ class Statement:
             size = -size
         margin = position.initial_margin if cross else position.isolated_wallet
         ticker = self._engine.ticker(position.symbol)
-        row = _empty_row(contract.symbol) | {
+        row = empty_row(contract.symbol) | {
             "adl": "1",
             "availPos": "",
             "avgPx": figure(position.entry_price),
@@ -272,7 +284,7 @@ class Statement:
         }
         if shared:
             row |= self._risk_unit(position, figures)
-        return row
+        return row | in_pairs(contract, position) if contract.in_pairs else row
 
     def _risk_unit(self, position: PositionFigures, figures: AccountFigures) -> dict[str, str]:
         """Return the margins of a portfolio's risk unit, which every row of one underlying repeats."""
@@ -324,60 +336,3 @@ def _is_cross(position: PositionFigures) -> bool:
 def _number_of(name: str) -> str:
     """Return a long number that stands for `name`."""
     return str(int.from_bytes(sha256(name.encode()).digest()[:7]))
-
-
-BLANKS = (
-    *(
-        "adl",
-        "availPos",
-        "avgPx",
-        "bePx",
-        "cTime",
-        "ccy",
-        "deltaBS",
-        "deltaPA",
-        "fee",
-        "fundingFee",
-        "gammaBS",
-    ),
-    *(
-        "gammaPA",
-        "idxPx",
-        "imr",
-        "last",
-        "lever",
-        "liab",
-        "liabCcy",
-        "liqPenalty",
-        "liqPx",
-        "margin",
-        "markPx",
-    ),
-    *(
-        "mgnRatio",
-        "mmr",
-        "notionalUsd",
-        "optVal",
-        "pnl",
-        "posCcy",
-        "posId",
-        "realizedPnl",
-        "thetaBS",
-        "thetaPA",
-    ),
-    *("tradeId", "uTime", "upl", "uplLastPx", "uplRatio", "uplRatioLastPx", "usdPx", "vegaBS", "vegaPA"),
-)
-"""The fields of a position row that may be empty."""
-
-
-def _empty_row(symbol: str) -> dict[str, Any]:
-    """Return the row of an instrument without a position."""
-    return dict.fromkeys(BLANKS, "") | {
-        "closeOrderAlgo": [],
-        "instId": symbol,
-        "instType": "SWAP",
-        "interest": "",
-        "mgnMode": "cross",
-        "pos": "0",
-        "posSide": "net",
-    }

@@ -246,7 +246,7 @@ def _page(
 ) -> list[dict[str, Any]]:
     """Return one page, newest first: what came before the order named by `after`."""
     query = request.query
-    found = list(reversed(orders)) if query.get("instType") in (None, "", "SWAP") else []
+    found = list(reversed(orders))
     after = query.get("after", "")
     if after.isdigit():
         found = [order for order in found if int(order.order_id) < int(after)]
@@ -254,7 +254,8 @@ def _page(
     if not limit.isdigit() or not 1 <= int(limit) <= PAGE:
         raise refuse("51000", "limit")
     rows = [printed(order) for order in found]
-    rows = [row for row in rows if query.get("instId") in (None, "", row["instId"])]
+    for name in ("instId", "instType"):
+        rows = [row for row in rows if query.get(name) in (None, "", row[name])]
     wanted = set(query.get("ordType", "").split(",")) - {""}
     if type_field is not None and wanted:
         rows = [row for row in rows if row[type_field] in wanted]

@@ -10,6 +10,7 @@ from brokers.sandbox.wire.okx.envelope import RowRefusal, failure, rows_answer
 from brokers.sandbox.wire.okx.funding import Funding
 from brokers.sandbox.wire.okx.gate import Gate
 from brokers.sandbox.wire.okx.listing import Listing
+from brokers.sandbox.wire.okx.loans import Loans
 from brokers.sandbox.wire.okx.market import Market
 from brokers.sandbox.wire.okx.order_rows import OrderDesk
 from brokers.sandbox.wire.okx.statement import Statement
@@ -20,7 +21,8 @@ class OkxWire(Wire):
     """OKX's documented endpoints as ccxt calls them, with OKX's signature, codes and limits.
 
     An account whose margin pool is the account is in multi-currency mode, or in portfolio mode if `portfolio`
-    names it; any other is in futures mode. The header of simulated trading is taken and changes nothing.
+    names it; any other is in futures mode. Those that `spot` names are in spot mode and may borrow. The
+    header of simulated trading is taken and changes nothing.
     """
 
     venue: ClassVar = "okx"
@@ -28,14 +30,17 @@ class OkxWire(Wire):
     budget_capacity: ClassVar = 1e9
     budget_period_s: ClassVar = 2.0
 
-    def __init__(self, engine: Engine, *, portfolio: Collection[str] = ()) -> None:
+    def __init__(
+        self, engine: Engine, *, portfolio: Collection[str] = (), spot: Collection[str] = ()
+    ) -> None:
         super().__init__(engine)
         names, listing = frozenset(portfolio), Listing(engine)
         self._gate = Gate(engine)
         self._market = Market(engine, listing)
-        self._statement = Statement(self, listing, names)
+        self._statement = Statement(self, listing, names, frozenset(spot))
         self._trade = Trade(self, listing, OrderDesk(self, listing, names))
         self._funding = Funding(engine)
+        self._loans = Loans(engine, self._statement)
 
     def routes(self) -> Sequence[Route]:
         """List every endpoint."""
@@ -70,6 +75,7 @@ class OkxWire(Wire):
             "trade/cancel-algos": self._trade.cancel_algos,
             "trade/close-position": self._trade.close_position,
             "asset/transfer": self._funding.transfer,
+            "account/spot-manual-borrow-repay": self._loans.repay,
         }
         return [
             *(Route(method="GET", path=_path(name), handler=h, signed=False) for name, h in public.items()),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from brokers.answers import ForeignAnswer, Reply
 from brokers.ccxt_broker import CcxtBroker
-from brokers.errors import MalformedAnswer, NotSupported, RequestRefused, Unauthorized
+from brokers.errors import BrokerError, MalformedAnswer, NotSupported, RequestRefused, Unauthorized
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Symbol
 from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
@@ -35,11 +35,10 @@ from brokers.venues.kraken.futures.profile import (
     KRAKEN_FUTURES,
     ORDER_TIME_TO_LIVE,
     ORDERS_STATUS,
+    POINTS,
 )
 from brokers.venues.kraken.futures.snapshot import RawSnapshot, account_mode, newest_time, read_snapshot
 from brokers.witness import ClockWitness
-
-NO_TICKERS: Json = {"tickers": []}
 
 _log = logging.getLogger("margind.brokers")
 
@@ -62,6 +61,8 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         transfer_in=False,
         key_permissions=True,
         set_leverage=False,
+        points=POINTS,
+        deadline="`processBefore`",
     )
 
     def __init__(self, spec: BrokerSpec) -> None:
@@ -87,17 +88,26 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
     async def gather(self, read: Read) -> RawSnapshot:
         """Read wallets, positions and prices; the clock is measured again when their times do not fit it.
 
-        A host without prices still tells how near its wallets are: positions are then without a price each.
         Kraken signs no time and so never refuses ours: its own times are the only way to notice.
         """
         accounts, positions, tickers = await asyncio.gather(
             _ask(read, "privateGetAccounts"),
             _ask(read, "privateGetOpenpositions"),
-            _ask_or_none(read, "publicGetTickers"),
+            self._tickers(read),
         )
-        raw = RawSnapshot(accounts=accounts, positions=positions, tickers=tickers or NO_TICKERS)
+        raw = RawSnapshot(accounts=accounts, positions=positions, tickers=tickers)
         await self._witness.hear(newest_time(raw))
         return raw
+
+    async def _tickers(self, read: Read) -> Json:
+        """Read the prices of all contracts; without them the wallets' own figures still tell of danger."""
+        try:
+            answer = await _ask(read, "publicGetTickers")
+            list_of(answer, "tickers")
+        except BrokerError as error:
+            _log.warning("%s: no prices: %s", self.account_id, error)
+            return None
+        return answer
 
     def parse_snapshot(self, raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot:
         """Build the snapshot."""

@@ -11,6 +11,7 @@ from brokers.fields import mapping_from
 from brokers.hooks import Ack
 from brokers.models import OrderSide, Symbol
 from brokers.numbers import ZERO, decimal_from, decimal_or_none, plain
+from brokers.order_rows import side_of, state_of, text_of
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.venues.kraken.futures.envelope import EXECUTION, events_of
 
@@ -105,7 +106,7 @@ def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
             protection or not by a flag that is missing.
         NumberError: a figure is damaged.
     """
-    kind = _text(row, "orderType")
+    kind = text_of(row, "orderType")
     stop = decimal_or_none(row.get("stopPrice"))
     resting = kind.lower() in ACTIVE_TYPES and stop is None
     flag = str(row.get("reduceOnly")).lower()
@@ -114,10 +115,10 @@ def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
     price = decimal_or_none(row.get("limitPrice"))
     left = decimal_or_none(row.get("unfilledSize"))
     return OpenOrder(
-        order_id=_text(row, "order_id"),
+        order_id=text_of(row, "order_id"),
         client_order_id=_own_id(row),
-        symbol=Symbol(_text(row, "symbol")),
-        side=_side(row),
+        symbol=Symbol(text_of(row, "symbol")),
+        side=side_of(row, SIDES),
         quantity=decimal_or_none(row.get("size")) if left is None else left,
         price=price if price is not None else stop,
         reduce_only=flag == "true",
@@ -141,9 +142,7 @@ def read_status(
         order = mapping_from(row.get("order"), "order of orders/status")
         if _own_id(order) != client_order_id:
             raise MalformedAnswer("orders/status: the row of another order")
-        state = STATES.get(str(row.get("status") or ""))
-        if state is None:
-            raise MalformedAnswer(f"orders/status: unknown status {row.get('status')!r}")
+        state = state_of(row.get("status"), STATES, "orders/status")
         filled = decimal_or_none(order.get("filled"))
         if filled is None and state is OrderState.FILLED:
             filled = decimal_or_none(order.get("quantity"))
@@ -154,7 +153,7 @@ def read_status(
             symbol=symbol,
             verdict=Verdict.ACCEPTED,
             state=state,
-            order_id=_text(order, "orderId"),
+            order_id=text_of(order, "orderId"),
             filled=filled,
             code=str(row["error"]) if isinstance(row.get("error"), str) else None,
         )
@@ -172,7 +171,7 @@ def read_resting(
                 symbol=symbol,
                 verdict=Verdict.ACCEPTED,
                 state=OrderState.OPEN,
-                order_id=_text(row, "order_id"),
+                order_id=text_of(row, "order_id"),
                 filled=decimal_or_none(row.get("filledSize")),
             )
     return None
@@ -197,7 +196,7 @@ def read_fills(
         symbol=symbol,
         verdict=Verdict.ACCEPTED,
         state=OrderState.CANCELLED,
-        order_id=_text(own[0], "order_id"),
+        order_id=text_of(own[0], "order_id"),
         filled=filled,
         average_price=average,
     )
@@ -247,17 +246,3 @@ def _sums(parts: Sequence[tuple[object, object]]) -> tuple[Decimal, Decimal | No
 def _own_id(row: Mapping[str, Any]) -> str | None:
     """Return the client's id; Kraken spells the field in two ways."""
     return str(row.get("cliOrdId") or row.get("cli_ord_id") or "") or None
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value:
-        raise MalformedAnswer(f"an order without {name}")
-    return value
-
-
-def _side(row: Mapping[str, Any]) -> OrderSide:
-    side = SIDES.get(str(row.get("side")))
-    if side is None:
-        raise MalformedAnswer(f"an order with side {row.get('side')!r}")
-    return side

@@ -45,12 +45,14 @@ class Holding:
     """One open position, the wallet it belongs to and the coin under it.
 
     `isolated_margin` is what was put up for an isolated one: its entry notional over its fixed leverage.
+    `least` is the least maintenance margin that its wallet can have counted for it, by entry or mark.
     """
 
     position: Position
     wallet: str
     underlying: str
     isolated_margin: Decimal | None = None
+    least: Decimal = ZERO
 
     @property
     def is_cross(self) -> bool:
@@ -152,8 +154,12 @@ def _holding(
         unrealized_pnl=_pnl(kind, side, worth, entry, mark),
         leverage_setting=fixed,
         updated_at=_time(fields),
+        netting=None if rules is None else f"{wallet}:{coin}:{rules.contract_size}",
     )
-    return Holding(position=position, wallet=wallet, underlying=coin, isolated_margin=own)
+    at_mark = None if rules is None or not mark else requirement(rules, quantity, mark)
+    needs = [each.maintenance for each in (asked, at_mark) if each is not None]
+    least = min(needs, default=ZERO)
+    return Holding(position=position, wallet=wallet, underlying=coin, isolated_margin=own, least=least)
 
 
 def _mark(fields: Fields, quote: Quote | None) -> Decimal | None:
@@ -207,7 +213,7 @@ def _netted(holdings: tuple[Holding, ...]) -> tuple[Holding, ...]:
     return tuple(
         holding
         if not holding.is_cross or holding.position.side is larger[holding.wallet, holding.underlying]
-        else replace(holding, position=_without_margin(holding.position))
+        else replace(holding, position=_without_margin(holding.position), least=ZERO)
         for holding in holdings
     )
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from types import MappingProxyType
 
+from brokers.no_return import opening_refused, venue_acts
 from brokers.numbers import ms_from_time
 from brokers.profile import BudgetRules, BudgetScope, CallLimit, Endpoint, Json, VenueProfile
 from brokers.venues.kraken.futures.envelope import read_refusal, time_from_iso
@@ -38,6 +39,12 @@ def read_time(payload: Json) -> int:
     """Return venue milliseconds out of an answer's `serverTime`."""
     return ms_from_time(time_from_iso(payload["serverTime"]))
 
+
+POINTS = (opening_refused("available margin 0"), venue_acts("margin equity below maintenance margin"))
+"""Of each wallet and isolated position by itself.
+
+Source: Kraken support 4844463246100 and 360022835671.
+"""
 
 KRAKEN_FUTURES = VenueProfile(
     venue="kraken futures",

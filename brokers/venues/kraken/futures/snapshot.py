@@ -40,7 +40,10 @@ LONGEST_SPREAD = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawSnapshot:
-    """The answers of `accounts`, `openpositions` and `tickers`, with their envelopes."""
+    """The answers of `accounts`, `openpositions` and `tickers`, with their envelopes.
+
+    `tickers` `None`: they are not to be had, and no position has a price.
+    """
 
     accounts: Any
     positions: Any
@@ -81,7 +84,8 @@ def read_snapshot(raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot
     """
     findings: list[Finding] = []
     accounts = accounts_of(raw.accounts)
-    around = surroundings(context.markets, list_of(raw.tickers, "tickers"))
+    tickers = () if raw.tickers is None else list_of(raw.tickers, "tickers")
+    around = surroundings(context.markets, tickers)
     holdings = read_positions(list_of(raw.positions, "openPositions"), around, findings)
     units, holdings = _units(accounts, holdings, findings)
     times = [_time(payload) for payload in (raw.accounts, raw.positions, raw.tickers)]
@@ -184,6 +188,8 @@ def _collaterals(accounts: Mapping[str, Any], findings: list[Finding]) -> tuple[
 
 
 def _time(payload: object) -> datetime | None:
+    if payload is None:
+        return None
     try:
         return time_from_iso(mapping_from(payload, "answer").get("serverTime"))
     except NumberError:

@@ -19,7 +19,7 @@ ROUNDING = Decimal("0.01")  # of the wallet's currency, beside a millionth of th
 MILLIONTH = Decimal("1e-6")
 
 TORN = Decimal("0.9")
-"""A requirement below this share of what the positions need by the schedule is not of their moment."""
+"""A requirement below this share of the least its positions need by the schedule is not of their moment."""
 
 
 def flex_unit(
@@ -40,8 +40,9 @@ def flex_unit(
     if equity is not None and initial is not None and available is not None:
         available = _available(fields, equity, initial, available, of_positions)
     wallet, pnl = fields.optional("balanceValue"), fields.optional("totalUnrealized")
-    if equity == 0 and (wallet or ZERO) + (pnl or ZERO) > ROUNDING:
-        fields.find(FindingCode.INCONSISTENT, f"marginEquity is 0 with a balance of {wallet}, PnL {pnl}")
+    if equity == 0:
+        detail = f"marginEquity is 0 with a balance of {wallet}, PnL {pnl}"
+        _note_zeroed(fields, wallet, pnl, detail, at_risk=at_risk, most=ROUNDING)
     _note_torn(fields, maintenance, holdings, FLEX)
     mixed = any(holding.wallet == FLEX and not holding.is_cross for holding in holdings)
     unit = RiskUnit(
@@ -82,8 +83,9 @@ def coin_unit(
     margined = bool(own) or bool(used)
     balances = {common_name(coin): value for coin, value in _part(account, "balances").items()}
     wallet, pnl = Fields(balances, findings, unit=name).optional(currency), auxiliary.optional("pnl")
-    if equity == 0 and (wallet or ZERO) + (pnl or ZERO) > 0:
-        fields.find(FindingCode.INCONSISTENT, f"pv is 0 with a balance of {wallet} and a PnL of {pnl}")
+    if equity == 0:
+        detail = f"pv is 0 with a balance of {wallet} and a PnL of {pnl}"
+        _note_zeroed(fields, wallet, pnl, detail, at_risk=bool(own), most=ZERO)
     unit = RiskUnit(
         key=name,
         kind=UnitKind.CURRENCY,
@@ -185,10 +187,21 @@ def _available(
     return left
 
 
+def _note_zeroed(
+    fields: Fields, wallet: Decimal | None, pnl: Decimal | None, detail: str, *, at_risk: bool, most: Decimal
+) -> None:
+    """Find an equity of zero that its parts contradict, or cannot confirm where positions depend on it."""
+    if wallet is not None and pnl is not None:
+        if wallet + pnl > most:
+            fields.find(FindingCode.INCONSISTENT, detail)
+    elif at_risk:
+        fields.find(FindingCode.FIELD_MISSING, detail)
+
+
 def _note_torn(fields: Fields, maintenance: Decimal | None, holdings: Sequence[Holding], wallet: str) -> None:
     """Find a picture torn between its answers: a requirement without positions, or the reverse."""
     own = [holding for holding in holdings if holding.wallet == wallet]
-    needed = sum((h.position.maintenance_margin or ZERO for h in own if h.is_cross), ZERO)
+    needed = sum((holding.least for holding in own if holding.is_cross), ZERO)
     if maintenance and not own:
         fields.find(
             FindingCode.INCONSISTENT, f"maintenance margin is {maintenance}, and no position is listed"

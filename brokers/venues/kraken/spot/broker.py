@@ -11,7 +11,15 @@ from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import BrokerError, ClockRefused, NonceRefused, NotSupported, RequestRefused, Unauthorized
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Position, Symbol
-from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder, SentOrder
+from brokers.orders import (
+    CancelReport,
+    ClientOrderId,
+    OpenOrder,
+    OrderReport,
+    ReduceOrder,
+    SentOrder,
+    Verdict,
+)
 from brokers.outcomes import KRAKEN_SPOT as OUTCOMES
 from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
@@ -21,14 +29,24 @@ from brokers.venues.kraken.spot.envelope import object_of, result_of, rows_by_id
 from brokers.venues.kraken.spot.markets import find_rules, rate_pair, read_pairs
 from brokers.venues.kraken.spot.orders import order_params, read_ack, read_open_order, read_report
 from brokers.venues.kraken.spot.positions import quotes_of, read_lots
-from brokers.venues.kraken.spot.profile import KRAKEN_SPOT, ORDER_TIME_TO_LIVE, PACE, PICTURE, PROTECTIVE_PACE
+from brokers.venues.kraken.spot.profile import (
+    KRAKEN_SPOT,
+    ORDER_TIME_TO_LIVE,
+    PACE,
+    PICTURE,
+    POINTS,
+    PROTECTIVE_PACE,
+)
 from brokers.venues.kraken.spot.snapshot import SPOT_MARGIN, RawSnapshot, read_rates, read_snapshot
 
 BALANCE, POSITIONS = "privatePostTradeBalance", "privatePostOpenPositions"
 OPEN_ORDERS, CLOSED_ORDERS = "privatePostOpenOrders", "privatePostClosedOrders"
+QUERY_ORDERS = "privatePostQueryOrders"
 TICKER = "publicGetTicker"
 LOOKS = ((OPEN_ORDERS, "open"), (CLOSED_ORDERS, "closed"))
-MOST_DEADLINES = 100
+
+MOST_TOLD = 1_000
+"""So many orders' ids are remembered."""
 
 _log = logging.getLogger("margind.brokers")
 
@@ -52,6 +70,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         set_leverage=False,
         pace=PACE,
         protective_pace=PROTECTIVE_PACE,
+        points=POINTS,
+        deadline="`deadline`",
     )
     mode_every: ClassVar = 1_000_000
     """There is one mode: it is enough to ask when connecting."""
@@ -61,6 +81,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         self._held: tuple[Position, ...] = ()
         self._deadlines: dict[ClientOrderId, datetime] = {}
         self._picture_cost = PICTURE
+        self._told: dict[ClientOrderId, str] = {}
+        self._batches = True
 
     # ------------------------------------------------------------------ reading
 
@@ -120,35 +142,72 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
     async def look_up_order(
         self, read: Read, client_order_id: ClientOrderId, symbol: Symbol
     ) -> OrderReport | None:
-        """Find an order; until its deadline among the closed ones only, then among the open ones too.
+        """Find an order by Kraken's id, once told; else among closed ones, after its deadline also open ones.
 
         Orders are immediate-or-cancel, so one that arrived is closed, and before its deadline absence proves
         nothing: one look must do, for each counts. After it no order arrives any more, and one moves from
         open to closed and never back: what is in neither list, looked at in this order, does not exist.
         """
+        txid = self._told.get(client_order_id)
+        if txid is not None and (row := await self._order(read, txid)) is not None:
+            report = read_report({txid: row}, client_order_id, symbol, txid)
+            if report is not None:
+                return report
         ours = {"cl_ord_id": str(client_order_id)}
         deadline = self._deadlines.get(client_order_id)
         is_over = deadline is None or self.transport.venue_now() > deadline
         for call, name in LOOKS if is_over else LOOKS[1:]:
-            report = read_report(rows_by_id(await read(call, ours), name, call), client_order_id, symbol)
+            rows = rows_by_id(await read(call, ours), name, call)
+            report = read_report(rows, client_order_id, symbol, txid)
             if report is not None:
                 return report
         return None
 
-    def recall(self, order: SentOrder) -> None:
-        """Remember until when an order may arrive."""
-        self._remember(order.client_order_id, order.deadline)
+    async def _order(self, read: Read, txid: str) -> Mapping[str, Json] | None:
+        """Read one order by Kraken's id; `None` where that is not to be had: the lists tell, too."""
+        try:
+            found = object_of(await read(QUERY_ORDERS, {"txid": txid}), QUERY_ORDERS).get(txid)
+        except (Unauthorized, NonceRefused, ClockRefused):
+            raise
+        except (RequestRefused, ForeignAnswer) as error:
+            _log.info("%s: %s is not to be had by its id: %s", self.account_id, txid, error)
+            return None
+        return found if isinstance(found, Mapping) else None
 
-    def _remember(self, client_order_id: ClientOrderId, deadline: datetime) -> None:
-        self._deadlines[client_order_id] = deadline
-        while len(self._deadlines) > MOST_DEADLINES:
+    def recall(self, order: SentOrder) -> None:
+        """Remember Kraken's id of an order, for a list may leave ours out, and until when it may arrive."""
+        self._remember(order.client_order_id, order.order_id)
+        self._expect(order.client_order_id, order.deadline)
+
+    def _expect(self, client_order_id: ClientOrderId, deadline: datetime) -> None:
+        while len(self._deadlines) >= MOST_TOLD:
             del self._deadlines[next(iter(self._deadlines))]
+        self._deadlines[client_order_id] = deadline
+
+    def _remember(self, client_order_id: ClientOrderId, txid: str | None) -> None:
+        if txid is not None:
+            while len(self._told) >= MOST_TOLD:
+                del self._told[next(iter(self._told))]
+            self._told[client_order_id] = txid
 
     # ------------------------------------------------------------------ writing
 
+    async def submit(self, order: ReduceOrder) -> OrderReport:
+        """Send one reducing order, once, and remember Kraken's id of it."""
+        report = await super().submit(order)
+        self._remember(order.client_order_id, report.order_id)
+        return report
+
+    async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
+        """Cancel exactly `orders`; after a batch that told nothing of any, one by one from then on."""
+        reports = await super().cancel_orders(orders)
+        if len(orders) > cancelling.FEW and all(report.verdict is Verdict.UNKNOWN for report in reports):
+            self._batches = False
+        return reports
+
     def order_request(self, order: ReduceOrder) -> Request:
         """Build the reducing order; placing and cancelling do not count against the call counter."""
-        self._remember(order.client_order_id, order.deadline)
+        self._expect(order.client_order_id, order.deadline)
         params = order_params(order, find_rules(order.symbol, self._rulebook.rules))
         return Request(call="privatePostAddOrder", params=params, cost=0)
 
@@ -158,8 +217,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         return read_ack(payload)
 
     def cancel_batches(self, orders: Sequence[OpenOrder]) -> Sequence[CancelBatch]:
-        """Cancel in batches; resting and trigger orders go together."""
-        return cancelling.cancel_batches(orders)
+        """Cancel a few one by one, many in batches; resting and trigger orders go together."""
+        return cancelling.cancel_batches(orders, singly=not self._batches)
 
     def parse_cancel(self, batch: CancelBatch, reply: Reply) -> Sequence[RowResult] | None:
         """Read the count of a batch; a failure speaks for all of it."""

@@ -11,12 +11,14 @@ from brokers.orders import OpenOrder
 from brokers.profile import Json, Request
 from brokers.venues.kraken.spot.envelope import UNKNOWN_ORDER, object_of
 
-MOST = 50
+FEW, MOST = 5, 50
+"""So many orders go one by one, each with an answer of its own; so many at most in a batch."""
 
 
-def cancel_batches(orders: Sequence[OpenOrder]) -> tuple[CancelBatch, ...]:
-    """Return the calls that cancel exactly `orders`."""
-    return tuple(_batch(orders[start : start + MOST]) for start in range(0, len(orders), MOST))
+def cancel_batches(orders: Sequence[OpenOrder], *, singly: bool = False) -> tuple[CancelBatch, ...]:
+    """Return the calls that cancel exactly `orders`; `singly`: each by its own call, however many."""
+    size = 1 if singly or len(orders) <= FEW else MOST
+    return tuple(_batch(orders[start : start + size]) for start in range(0, len(orders), size))
 
 
 def _batch(orders: Sequence[OpenOrder]) -> CancelBatch:

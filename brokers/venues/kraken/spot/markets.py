@@ -21,6 +21,9 @@ LEGACY_LENGTH = 4
 MARGIN_CALL, MARGIN_STOP = Decimal(80), Decimal(40)
 """The margin levels of a pair that states none. Source: Kraken support, "Margin call level"."""
 
+ROUNDED = Decimal("1.001")
+"""By what a leverage that was reckoned from a rounded cost and margin may fall short of the true one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotRules(MarketRules):
@@ -46,7 +49,7 @@ class SpotRules(MarketRules):
         listed = self.leverage_buy if side is OrderSide.BUY else self.leverage_sell
         if not listed:
             return None
-        fitting = [leverage for leverage in listed if own is not None and leverage <= own]
+        fitting = [leverage for leverage in listed if own is not None and leverage <= own * ROUNDED]
         return max(fitting) if fitting else listed[0]
 
 

@@ -14,6 +14,7 @@ from brokers.fields import mapping_from
 from brokers.hooks import Ack
 from brokers.models import MarketRules, OrderSide, Position, Symbol
 from brokers.numbers import ZERO, NumberError, decimal_from, decimal_or_none, plain
+from brokers.order_rows import side_of, text_of
 from brokers.orders import ClientOrderId, OpenOrder, OrderBook, OrderReport, OrderState, ReduceOrder, Verdict
 from brokers.venues.kraken.spot.envelope import object_of
 from brokers.venues.kraken.spot.markets import SpotRules, find_rules
@@ -54,10 +55,8 @@ def read_open_order(
         NumberError: its volume is damaged.
     """
     terms = mapping_from(row.get("descr"), "descr of an order")
-    name, kind = _text(terms, "pair"), _text(terms, "ordertype")
-    side = SIDES.get(str(terms.get("type")))
-    if side is None:
-        raise MalformedAnswer(f"an order with type {terms.get('type')!r}")
+    name, kind = text_of(terms, "pair"), text_of(terms, "ordertype")
+    side = side_of(terms, SIDES, "type")
     rules = find_rules(name, markets)
     symbol = rules.symbol if rules is not None else Symbol(name)
     volume, executed = decimal_or_none(row.get("vol")), decimal_or_none(row.get("vol_exec"))
@@ -95,17 +94,25 @@ def _can_only_reduce(row: Mapping[str, Any], kind: str, *, against: bool) -> boo
 
 
 def read_report(
-    rows: Mapping[str, Mapping[str, Any]], client_order_id: ClientOrderId, symbol: Symbol
+    rows: Mapping[str, Mapping[str, Any]],
+    client_order_id: ClientOrderId,
+    symbol: Symbol,
+    known: str | None = None,
 ) -> OrderReport | None:
     """Read the order with our id among `rows`, the newest if there are several; `None`: it is not there.
 
-    `closed` means that nothing is left of it: executed whole, or executed in part and cut off.
+    `known` is Kraken's id of it, where it was told: a row may leave ours out. `closed` means that nothing is
+    left of it: executed whole, or executed in part and cut off.
 
     Raises:
         MalformedAnswer: a state Kraken does not document.
         NumberError: a figure is missing or damaged.
     """
-    ours = [(txid, row) for txid, row in rows.items() if row.get("cl_ord_id") == client_order_id]
+    ours = [
+        (txid, row)
+        for txid, row in rows.items()
+        if (row.get("cl_ord_id") or (client_order_id if txid == known else None)) == client_order_id
+    ]
     if not ours:
         return None
     txid, row = max(ours, key=lambda item: decimal_or_none(item[1].get("opentm")) or ZERO)
@@ -183,10 +190,3 @@ def _price(raw: object) -> Decimal | None:
     except NumberError:
         return None
     return price if price is not None and price > 0 else None
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value:
-        raise MalformedAnswer(f"an order without {name}")
-    return value

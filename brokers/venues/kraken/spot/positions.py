@@ -31,7 +31,8 @@ HOURS_PER_YEAR = Decimal(24 * 365)
 class Lot:
     """What is open of one opening trade: `quantity` in base, money in quote currency.
 
-    `margin` is its share of the initial margin, `full_margin` that of the whole trade; `value` is at mark.
+    `margin` is its share of the initial margin, `full_margin` the most that can be counted for it: that of
+    the whole trade, or of what is open at today's value; `value` is at mark.
     `leverage` is what it was opened with, `rate` the APR of its loan. `None`: the row does not say.
     """
 
@@ -138,6 +139,8 @@ def _lot(
         fields.find(FindingCode.SYMBOL_UNKNOWN, "a position in a pair without market rules")
     share = quantity / volume
     cost, margin, value = fields.required("cost"), fields.required("margin"), fields.required("value")
+    leverage = cost / margin if cost and margin and margin > 0 else None
+    of_value = None if value is None or not leverage else abs(value) / leverage
     return Lot(
         pair=pair,
         side=side,
@@ -145,9 +148,9 @@ def _lot(
         quantity=quantity,
         cost=_times(cost, share),
         margin=_times(margin, share),
-        full_margin=margin,
+        full_margin=margin if margin is None or of_value is None else max(margin, of_value),
         value=None if value is None else abs(value),
-        leverage=cost / margin if cost and margin and margin > 0 else None,
+        leverage=leverage,
         rate=annual_rate(row.get("terms")),
         rules=rules,
     )
@@ -162,7 +165,10 @@ def annual_rate(terms: object) -> Decimal | None:
 
 
 def _position(pair: Symbol, side: Side, lots: Sequence[Lot], rate: Decimal | None) -> Position:
-    """Return the position that `lots` are. An order closes the oldest first: its leverage is that one's."""
+    """Return the position that `lots` are. An order closes the oldest first: its leverage is that one's.
+
+    A pair takes one side only, so that a coin is hedged between its pairs.
+    """
     quantity = sum((lot.quantity for lot in lots), ZERO)
     cost, value = _sum(lot.cost for lot in lots), _sum(lot.value for lot in lots)
     margin = _times(_sum(lot.margin for lot in lots), rate)
@@ -184,6 +190,7 @@ def _position(pair: Symbol, side: Side, lots: Sequence[Lot], rate: Decimal | Non
         maintenance_margin=_times(margin, stop / 100),
         unrealized_pnl=_times(gain, rate),
         leverage_setting=lots[0].leverage,
+        netting=None if lots[0].rules is None else lots[0].rules.base,
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from types import MappingProxyType
 
+from brokers.no_return import opening_refused, venue_acts
 from brokers.numbers import ms_from_time, time_from_ms
 from brokers.profile import BudgetRules, BudgetScope, Json, VenueProfile
 from brokers.venues.kraken.spot.envelope import object_of, read_refusal
@@ -28,6 +29,12 @@ def read_time(payload: Json) -> int:
     seconds = int(object_of(payload, "Time")["unixtime"])
     return ms_from_time(time_from_ms(seconds * 1000)) + RESOLUTION_MS // 2
 
+
+POINTS = (opening_refused("margin level 100 %"), venue_acts("margin level 80 %"))
+"""At the second Kraken may liquidate, at half of that level it must; the ratio counts from where it may.
+
+Source: Kraken support 203325763 and 204586258.
+"""
 
 KRAKEN_SPOT = VenueProfile(
     venue="kraken",

@@ -121,9 +121,9 @@ def _unit(fields: Fields, book: Book) -> RiskUnit:
 def _call_ratio(
     fields: Fields, equity: Decimal | None, used: Decimal | None, margin_call: Decimal
 ) -> Decimal | None:
-    """Return `margin_call / ml`. Without used margin there is no margin level.
+    """Return `margin_call / ml`; without used margin there is none.
 
-    It says nothing that `e` and `m` do not say: where it is absent, it is built from them.
+    Where used margin comes without a margin level it is what its formula says: both figures are checked.
     """
     level = fields.optional("ml")
     if used is None or used == ZERO:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ import ccxt.async_support
 import pytest
 
 from brokers.doors import redirect
-from brokers.errors import RequestRefused
+from brokers.errors import RequestRefused, Unauthorized
 from brokers.models import AccountId, ContractKind, MarginMode, OrderSide, PositionMode, Side, Symbol
 from brokers.orders import ClientOrderId, OrderBook, OrderState, ReduceOrder, Verdict
 from brokers.registry import BrokerSpec, Credentials, open_broker
@@ -21,6 +22,7 @@ from brokers.sandbox.scenarios import calm
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.spec import AccountSpec, MarginPool, OpeningPosition, OpeningWallet, SandboxSpec
 from brokers.sandbox.venues import VENUES
+from brokers.sandbox.wire.base import WireAnswer
 
 pytestmark = pytest.mark.wire
 
@@ -246,3 +248,21 @@ async def test_a_host_without_optional_calls_is_read_all_the_same(
     assert {(p.side, p.hedged) for p in snapshot.positions} == {(LONG, True), (SHORT, True)}
     assert await broker.fetch_open_orders() == ()
     assert (await broker.fetch_permissions()).can_withdraw is None
+
+
+@pytest.mark.parametrize(("code", "connects"), [(-1, True), (-1121, True), (-2015, False)])
+async def test_a_position_mode_that_is_refused_is_told_by_each_row(
+    server: SandboxServer, opened: Opened, *, code: int, connects: bool
+) -> None:
+    gateway = server._gateway
+    key = ("GET", "/dapi/v1/positionSide/dual")
+    refused = WireAnswer(status=400, payload={"code": code, "msg": "no"})
+    route = replace(gateway._routes[key], handler=lambda *_: refused)
+    gateway._routes = {**gateway._routes, key: route}
+    if not connects:
+        with pytest.raises(Unauthorized):
+            await opened("hedge")
+        return
+    snapshot = await (await opened("hedge")).fetch_snapshot()
+    assert snapshot.findings == ()
+    assert {p.hedged for p in snapshot.positions} == {True}

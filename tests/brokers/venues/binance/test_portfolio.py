@@ -282,14 +282,41 @@ def test_an_account_without_its_positions_is_no_answer() -> None:
 
 def test_loans_and_wallets_below_zero_are_debts(portfolio: Portfolio) -> None:
     rows = (
-        balance("USDT", crossMarginBorrowed="10.00000000", crossMarginInterest="0.72469206"),
-        balance("USDC", totalWalletBalance="-40", umUnrealizedPNL="0", negativeBalance="40"),
+        balance(
+            "USDT",
+            crossMarginBorrowed="10.00000000",
+            crossMarginInterest="0.72469206",
+            cmUnrealizedPNL="0",
+        ),
+        balance(
+            "USDC", totalWalletBalance="-40", umUnrealizedPNL="0", cmUnrealizedPNL="0", negativeBalance="40"
+        ),
         balance("BTC", totalWalletBalance="0", umUnrealizedPNL="0"),
     )
     usdt, usdc = portfolio(figures(), balances=rows).collaterals
     assert (usdt.currency, usdt.debt, usdt.interest) == ("USDT", 10, D("0.72469206"))
     assert usdt.equity == D("122607.35137903") + D("23.72469206") - 10 - D("0.72469206")
     assert (usdc.currency, usdc.wallet_balance, usdc.equity, usdc.debt) == ("USDC", -40, -40, 40)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "totalWalletBalance",
+        "umUnrealizedPNL",
+        "cmUnrealizedPNL",
+        "crossMarginBorrowed",
+        "crossMarginInterest",
+    ],
+)
+def test_an_assets_equity_without_all_of_its_parts_is_unknown(portfolio: Portfolio, name: str) -> None:
+    # Binance's own sample of the endpoint leaves `cmUnrealizedPNL` empty.
+    row = balance("USDT", cmUnrealizedPNL="0", negativeBalance="5") | {name: ""}
+    (usdt,) = portfolio(figures(), balances=(row,)).collaterals
+    assert (usdt.equity, usdt.debt) == (None, 5)
+    whole = balance("USDT", cmUnrealizedPNL="1", crossMarginBorrowed="2", crossMarginInterest="3")
+    (usdt,) = portfolio(figures(), balances=(whole,)).collaterals
+    assert usdt.equity == D("122607.35137903") + D("23.72469206") + 1 - 2 - 3
 
 
 # ---------------------------------------------------------------------- orders

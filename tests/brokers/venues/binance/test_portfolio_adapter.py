@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from brokers.models import AccountId, OrderSide, Side, Symbol
+from brokers.models import AccountId, FindingCode, OrderSide, Side, Symbol
 from brokers.orders import ClientOrderId, OrderBook, OrderState, ReduceOrder, Verdict
 from brokers.registry import BrokerSpec, Credentials, open_broker
 from brokers.sandbox.catalogue import ASSETS
@@ -212,3 +212,32 @@ async def test_a_host_without_coin_margined_contracts_or_balances_is_read_all_th
     snapshot = await broker.fetch_snapshot()
     assert (snapshot.findings, snapshot.collaterals) == ((), ())
     assert [p.symbol for p in snapshot.positions] == [UM]
+
+
+async def test_a_host_with_half_of_the_coin_margined_calls_shows_nothing_or_a_finding(
+    server: SandboxServer,
+    broker: Any,  # noqa: ANN401
+) -> None:
+    gateway = server._gateway
+    everything = gateway._routes
+    for path in ("/papi/v1/cm/account", "/papi/v1/cm/positionRisk"):
+        gateway._routes = {key: one for key, one in everything.items() if key[1] != path}
+        snapshot = await broker.fetch_snapshot()
+        assert FindingCode.INCONSISTENT in {finding.code for finding in snapshot.findings}, path
+    server.wire.engine.close_position("desk", "ETH-USD")
+    for path in ("/papi/v1/cm/account", "/papi/v1/cm/positionRisk"):
+        gateway._routes = {key: one for key, one in everything.items() if key[1] != path}
+        assert (await broker.fetch_snapshot()).findings == (), path
+
+
+async def test_the_later_call_of_the_usdm_side_does_as_well(
+    server: SandboxServer,
+    broker: Any,  # noqa: ANN401
+) -> None:
+    gateway = server._gateway
+    route = gateway._routes["GET", "/papi/v1/um/account"]
+    gateway._routes = {
+        key: one for key, one in gateway._routes.items() if key[1] != "/papi/v1/um/account"
+    } | {("GET", "/papi/v2/um/account"): route}
+    snapshot = await broker.fetch_snapshot()
+    assert (snapshot.findings, len(snapshot.positions)) == ((), 2)

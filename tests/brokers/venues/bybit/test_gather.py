@@ -248,3 +248,87 @@ async def test_inverse_orders_are_asked_for_by_coin_where_the_list_wants_one(
     assert await broker.load_open_orders(script) == ()
     asked = [what for _, what in script.asked if what.startswith("inverse")]
     assert asked == ["inverse", "inverse BTC", "inverse ETH"]
+
+
+# ---------------------------------------------------------------- UTA 1.0
+
+
+CONTRACT = {"accountType": "CONTRACT", "coin": []}
+
+
+class OldScript(Script):
+    """An account of UTA 1.0: two wallets; `asked_wallets` are the wallets read."""
+
+    def __init__(self, wallet: Payload) -> None:
+        super().__init__(wallet)
+        self.answers[(INFO, "")] = info(3)
+        self.second: Payload | BrokerError = rows(CONTRACT)
+        self.asked_wallets: list[object] = []
+
+    async def __call__(
+        self, call: str, params: Mapping[str, object] = NO_PARAMS, *, cost: float = 1
+    ) -> Payload:
+        if call != WALLET:
+            return await super().__call__(call, params, cost=cost)
+        self.asked_wallets.append(params["accountType"])
+        if params["accountType"] == "UNIFIED":
+            return await super().__call__(call, cost=cost)
+        if isinstance(self.second, BrokerError):
+            raise self.second
+        return self.second
+
+
+def info(status: int) -> Payload:
+    return {"retCode": 0, "result": {"marginMode": "REGULAR_MARGIN", "unifiedMarginStatus": status}}
+
+
+@pytest.fixture
+def old(cross_wallet: Payload, account_of: Callable[[Payload], Payload]) -> OldScript:
+    account_of(cross_wallet).update(totalInitialMargin="0", totalMaintenanceMargin="0")
+    return OldScript(cross_wallet)
+
+
+async def test_uta_1_has_two_wallets_and_its_inverse_list_is_always_read(
+    broker: BybitBroker, old: OldScript
+) -> None:
+    await broker.load_mode(old)
+    for lists in (EVERY, ["inverse", "linear USDT"]):
+        answers = await broker.gather(old)
+        assert answers.contract is not None
+        assert old.lists() == lists
+    assert sorted(map(str, old.asked_wallets)) == ["CONTRACT"] * 2 + ["UNIFIED"] * 2
+    assert broker.transfer_request("BTC", Decimal(1), "0" * 32).params["toAccountType"] == "CONTRACT"
+    assert broker.transfer_request("USDC", Decimal(1), "0" * 32).params["toAccountType"] == "UNIFIED"
+
+
+async def test_a_second_wallet_that_does_not_answer_leaves_no_picture(
+    broker: BybitBroker, old: OldScript
+) -> None:
+    await broker.load_mode(old)
+    for failure in (VenueUnavailable("HTTP 502"), RequestRefused("accountType", code="10001")):
+        old.second = failure
+        with pytest.raises(type(failure)):
+            await broker.gather(old)
+    old.second = rows()
+    with pytest.raises(MalformedAnswer):
+        await broker.gather(old)
+
+
+async def test_an_account_that_was_upgraded_has_one_wallet_again(broker: BybitBroker, old: OldScript) -> None:
+    await broker.load_mode(old)
+    await broker.gather(old)
+    old.answers[(INFO, "")] = info(5)
+    old.second = RequestRefused("accountType only support UNIFIED.", code="10001")
+    answers = await broker.gather(old)
+    assert (answers.contract, answers.info.status) == (None, 5)
+    old.asked_wallets.clear()
+    await broker.gather(old)
+    assert old.asked_wallets == ["UNIFIED"]
+    assert broker.transfer_request("BTC", Decimal(1), "0" * 32).params["toAccountType"] == "UNIFIED"
+
+
+async def test_uta_2_is_never_asked_for_a_second_wallet(broker: BybitBroker, old: OldScript) -> None:
+    old.answers[(INFO, "")] = info(6)
+    await broker.load_mode(old)
+    assert (await broker.gather(old)).contract is None
+    assert old.asked_wallets == ["UNIFIED"]

@@ -77,7 +77,7 @@ def test_an_isolated_account_without_positions_still_has_a_unit(
     assert codes(shot) == set()
 
 
-@pytest.mark.parametrize("name", ["walletBalance", "totalPositionIM", "totalOrderIM"])
+@pytest.mark.parametrize("name", ["walletBalance", "totalPositionIM", "totalOrderIM", "locked", "bonus"])
 def test_a_missing_coin_figure_in_isolated_margin_is_a_finding(
     isolated_wallet: Payload,
     snapshot: MakeSnapshot,

@@ -38,6 +38,10 @@ def test_a_trading_key_bound_to_an_address() -> None:
     assert may.expires_at == datetime(2026, 5, 15, 3, 21, 5, tzinfo=UTC)
 
 
+def test_a_key_without_an_end_is_not_one_that_has_ended() -> None:
+    assert read_permissions(key(expiredAt="1970-01-01T00:00:00Z")).expires_at is None
+
+
 def test_a_key_that_can_withdraw_is_recognised() -> None:
     wallet = {"Wallet": ["AccountTransfer", "SubMemberTransfer", "Withdraw"], "ContractTrade": ["Order"]}
     assert read_permissions(key(permissions=wallet)).can_withdraw is True

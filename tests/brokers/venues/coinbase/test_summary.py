@@ -76,6 +76,39 @@ def test_the_stated_percentage_is_capped_and_so_not_what_it_says(seen: Seen, sum
     assert seen().findings == ()
 
 
+@pytest.mark.parametrize(
+    ("available", "threshold", "initial", "maintenance"),
+    [("1200", "800", "1300", "0.6667"), ("1000", "800", "1100", "0.8000")],
+)
+def test_the_distance_to_liquidation_is_the_thresholds_and_not_the_buffers_share(
+    seen: Seen, available: str, threshold: str, initial: str, maintenance: str
+) -> None:
+    """Of 1,200 against 800 with 1,300 asked for, Coinbase's buffer is at 80 %: that is not what is left.
+
+    Source: Coinbase help, "Futures liquidation buffer".
+    """
+    amounts = {
+        "available_margin": available,
+        "liquidation_threshold": threshold,
+        "initial_margin": initial,
+        "liquidation_buffer_amount": str(D(available) - D(threshold)),
+    }
+    night = {"initial_margin": initial, "maintenance_margin": threshold}
+    figures = {name: {"value": value, "currency": "USD"} for name, value in amounts.items()}
+    snapshot = seen(**figures, intraday_margin_window_measure={}, overnight_margin_window_measure=night)
+    (unit,) = snapshot.units
+    assert snapshot.findings == ()
+    assert f"{unit.maintenance_margin / unit.margin_equity:.4f}" == maintenance
+
+
+def test_at_90_percent_of_utilization_68_of_maintenance_by_day_and_79_overnight(seen: Seen) -> None:
+    shares = [
+        D("0.9") * snapshot.units[0].maintenance_margin / snapshot.units[0].initial_margin
+        for snapshot in (seen(overnight_margin_window_measure={}), seen())
+    ]
+    assert [f"{share:.1%}" for share in shares] == ["67.5%", "79.2%"]
+
+
 def test_the_stated_buying_power_and_percentage_are_not_used(seen: Seen) -> None:
     changed = seen(futures_buying_power={"value": "1", "currency": "USD"}, liquidation_buffer_percentage="7")
     assert changed.units == seen().units

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from brokers.models import AccountSnapshot, RiskUnit
-from daemon.risk.margin import maintenance_usage, utilization, worst_ratio
+from daemon.risk.margin import effective_leverage, maintenance_usage, utilization, worst_ratio
 
 Row = dict[str, Any]
 Snap = Callable[..., AccountSnapshot]
@@ -64,6 +64,20 @@ def test_the_captured_position_has_an_entry_and_no_margin_of_ccxts(snap: Snap, l
     assert position.initial_margin == Decimal("16.70615001")  # not the 330.598 of its cost
     assert position.maintenance_margin is not None
     assert round(position.maintenance_margin, 4) == Decimal("8.3531")
+
+
+def test_leverage_is_the_notional_over_the_equity_and_not_the_venues_own_figure(
+    snap: Snap, live: tuple[Row, Row]
+) -> None:
+    """Crypto.com states 3.399, its used position limit over the equity; its cost would give 2.611."""
+    balance, row = live
+    snapshot = snap(balance, row)
+    equity, notional = snapshot.units[0].margin_equity, snapshot.positions[0].notional
+    assert equity is not None
+    assert notional is not None
+    stated = (balance["used_position_limit"], balance["total_position_cost"])
+    assert [f"{Decimal(figure) / equity:.3f}" for figure in stated] == ["3.399", "2.611"]
+    assert f"{effective_leverage(notional, equity):.3f}" == "2.526"
 
 
 @pytest.mark.parametrize(

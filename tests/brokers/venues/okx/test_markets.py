@@ -52,7 +52,7 @@ def test_multiplier_scales_the_contract(instruments: Row) -> None:
 
 def test_announced_instrument_is_left_out(markets: dict[Symbol, MarketRules]) -> None:
     assert Symbol("ETH-USD_UM-SWAP") not in markets
-    assert len(markets) == 3
+    assert len(markets) == 4
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_announced_instrument_is_left_out(markets: dict[Symbol, MarketRules]) ->
 )
 def test_damaged_row_costs_only_its_own_instrument(instruments: Row, damage: Row) -> None:
     instruments["data"][0] |= damage
-    assert set(read_instruments(instruments)) == {"BTC-USD-SWAP", "LTC-USDT-SWAP"}
+    assert set(read_instruments(instruments)) == {"BTC-USD-SWAP", "LTC-USDT-SWAP", "BTC-USDT"}
 
 
 def test_foreign_list_is_refused(envelope: Callable[..., Row]) -> None:

@@ -158,41 +158,6 @@ def test_instrument_without_market_rules_still_counts(only: Only, swap_row: Row)
     assert codes(snapshot) == {FindingCode.SYMBOL_UNKNOWN}
 
 
-def test_spot_margin_position_is_named_and_not_misread(parse: Parse, pooled_row: Row) -> None:
-    # OKX docs, account/positions sample.
-    row = {
-        "instType": "MARGIN",
-        "instId": "BTC-USDT",
-        "pos": "0.00190433573",
-        "posSide": "net",
-        "posCcy": "BTC",
-        "ccy": "BTC",
-        "mgnMode": "isolated",
-        "liab": "-99.9998177776581948",
-        "liabCcy": "USDT",
-        "margin": "0.000317654",
-        "mmr": "0.0000318005395854",
-    }
-    snapshot = parse(pooled_row, row)
-    assert snapshot.positions == ()
-    (finding,) = snapshot.findings
-    assert finding.code is FindingCode.INCOMPLETE
-    assert "spot margin" in finding.detail
-
-
-def test_cross_options_are_left_to_the_venues_totals(parse: Parse, pooled_row: Row) -> None:
-    row = {
-        "instType": "OPTION",
-        "instId": "BTC-USD-250926-100000-C",
-        "pos": "-2",
-        "mgnMode": "cross",
-        "ccy": "BTC",
-    }
-    snapshot = parse(pooled_row, row)
-    assert snapshot.positions == ()
-    assert snapshot.findings == ()
-
-
 def test_what_is_left_of_a_closed_position_is_none(parse: Parse, pooled_row: Row, swap_row: Row) -> None:
     closed = {**swap_row, "pos": "", "notionalUsd": "", "imr": "", "mmr": "", "margin": ""}
     snapshot = parse(pooled_row, closed)
@@ -223,9 +188,9 @@ def test_event_contracts_are_paid_in_full_and_no_concern(parse: Parse, pooled_ro
     assert (snapshot.positions, snapshot.findings) == ((), ())
 
 
-@pytest.mark.parametrize("row", [{"instType": "OPTION", "mgnMode": "isolated"}, {"instType": "BASKET"}])
-def test_other_positions_are_flagged(parse: Parse, pooled_row: Row, row: Row) -> None:
-    snapshot = parse(pooled_row, {"instId": "BTC-USD-250926-100000-C", "pos": "1", "ccy": "BTC", **row})
+def test_positions_of_an_unknown_type_are_flagged(parse: Parse, pooled_row: Row) -> None:
+    snapshot = parse(pooled_row, {"instId": "BTC-X", "pos": "1", "ccy": "BTC", "instType": "BASKET"})
+    assert snapshot.positions == ()
     assert codes(snapshot) == {FindingCode.INCOMPLETE}
 
 

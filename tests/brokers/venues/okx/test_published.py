@@ -85,7 +85,12 @@ def test_documented_position_sample_shows_its_leverage(parse: Parse, pooled_row:
 
 
 @pytest.mark.parametrize(
-    ("stated", "turned"), [("1.25", "0.8"), ("1", "1"), ("0.5", "2"), ("134", "0.00746")]
+    ("stated", "turned"),
+    [
+        *(("1.25", "0.8"), ("1", "1"), ("0.5", "2"), ("134", "0.00746")),
+        *(("1.4286", "0.69999"), ("1.1111", "0.90001")),  # where 70 and 90 % begin
+        *(("3", "0.33333"), ("14.2", "0.07042")),  # where OKX warns; ccxt's position sample
+    ],
 )
 def test_margin_ratio_is_turned_so_that_one_is_liquidation(
     parse: Parse, pooled_row: Row, stated: str, turned: str
@@ -94,3 +99,33 @@ def test_margin_ratio_is_turned_so_that_one_is_liquidation(
     ratio = parse({**pooled_row, "mgnRatio": stated}).unit("account").venue_ratio
     assert ratio is not None
     assert round(ratio, 5) == Decimal(turned)
+
+
+@pytest.mark.parametrize(
+    ("equity", "maintenance", "ratio", "required", "left_out"),
+    [
+        ("152550.80919105993", "9.073149592403611", "15986.632239614408", "9.5424", "1365.50"),
+        ("100942.133", "52.196", "1814.592", "55.6280", "-0.00"),
+    ],
+    ids=["balance", "push"],
+)
+def test_the_venues_ratio_holds_the_fee_and_so_is_the_worse_of_the_two(
+    parse: Parse,
+    pooled_row: Row,
+    *,
+    equity: str,
+    maintenance: str,
+    ratio: str,
+    required: str,
+    left_out: str,
+) -> None:
+    """What `mgnRatio` divides by is more than `mmr`; what is not available is `imr`, or more."""
+    row = {**pooled_row, "adjEq": equity, "mmr": maintenance, "mgnRatio": ratio}
+    if left_out == "-0.00":
+        row |= {"imr": "2480.142", "availEq": "98461.991"}
+    unit = parse(row).unit("account")
+    assert None not in (unit.venue_ratio, unit.margin_equity, unit.maintenance_margin)
+    assert f"{unit.venue_ratio * unit.margin_equity:.4f}" == required
+    assert unit.venue_ratio * unit.margin_equity > unit.maintenance_margin
+    restricted = unit.margin_equity - unit.initial_margin - unit.available_margin
+    assert abs(restricted - Decimal(left_out)) < Decimal("0.01")

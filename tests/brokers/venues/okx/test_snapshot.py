@@ -94,6 +94,26 @@ def test_isolated_equity_left_out_makes_the_currencys_equity_unknown(
     assert FindingCode.FIELD_MISSING in codes(snapshot)
 
 
+@pytest.mark.parametrize(
+    ("cash", "pnl", "equity", "missing"),
+    [
+        ("5220", "80", 5300, False),
+        ("5200", "80", None, True),
+        ("5200", "", None, True),
+        ("", "80", None, True),
+    ],
+)
+def test_what_bots_hold_is_missing_and_not_nothing_where_cash_and_pnl_leave_it_open(
+    parse: Parse, futures_row: Row, swap_row: Row, *, cash: str, pnl: str, equity: int | None, missing: bool
+) -> None:
+    del futures_row["details"][1:]
+    futures_row["details"][0] |= {"stgyEq": "", "isoEq": "0", "isoUpl": "0", "cashBal": cash, "upl": pnl}
+    snapshot = parse(futures_row, swap_row, level="2")
+    assert snapshot.unit("USDT").margin_equity == equity
+    details = {finding.detail for finding in snapshot.findings}
+    assert details == ({"stgyEq is missing"} if missing else set())
+
+
 def test_currency_without_cross_positions_states_nothing_and_is_not_measured(
     parse: Parse, futures_row: Row
 ) -> None:
@@ -236,12 +256,6 @@ def test_debt_left_out_is_not_stated(parse: Parse, futures_row: Row) -> None:
 def test_cross_liability_stands_in_for_the_liability(parse: Parse, pooled_row: Row) -> None:
     pooled_row["details"][0] |= {"liab": "", "crossLiab": "-7"}
     assert parse(pooled_row).collaterals[0].debt == 7
-
-
-def test_spot_mode_is_recognised_and_flagged(parse: Parse, futures_row: Row) -> None:
-    snapshot = parse(futures_row, level="1")
-    (finding,) = [f for f in snapshot.findings if f.code is FindingCode.MODE_UNKNOWN]
-    assert "spot mode" in finding.detail
 
 
 @pytest.mark.parametrize("level", ["5", "x"])

@@ -33,6 +33,15 @@ def test_a_reducing_order_answers_with_its_id_and_is_found_by_ours(desk: Client,
     assert engine.figures("desk").position("XXBTZUSD").quantity == D("0.4")
 
 
+def test_an_order_is_found_by_krakens_id_open_or_closed(desk: Client) -> None:
+    (closed,) = desk.order()["result"]["txid"]
+    (resting,) = desk.order(ordertype="limit", price="90000")["result"]["txid"]
+    found = desk.ask("QueryOrders", txid=f"{closed},{resting}")["result"]
+    assert {txid: row["status"] for txid, row in found.items()} == {closed: "closed", resting: "open"}
+    assert desk.ask("QueryOrders", txid="ONONE")["error"] == ["EOrder:Unknown order"]
+    assert desk.ask("QueryOrders")["error"] == ["EGeneral:Invalid arguments:txid"]
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [

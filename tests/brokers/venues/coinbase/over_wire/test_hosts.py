@@ -1,13 +1,15 @@
 """Hosts that do not have everything: what is needed must be there, what is not may be missing."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from brokers.errors import NotSupported, RequestRefused, VenueUnavailable
-from brokers.models import FindingCode
+from brokers.models import FindingCode, OrderSide
 from brokers.sandbox.faults import Fault, FaultKind
+from brokers.sandbox.orders import Order
 from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.wire.base import WireAnswer, WireRequest
 from brokers.sandbox.wire.coinbase.wire import CoinbaseWire
@@ -34,6 +36,15 @@ async def test_products_may_come_from_the_private_list(wire: CoinbaseWire, open_
         futures, spot = await open_at(server), await open_at(server, "spot")
         assert (await futures.fetch_snapshot()).findings == ()
         assert (await spot.fetch_snapshot()).units[0].margin_equity == 43_600
+
+
+async def test_without_any_products_only_the_worth_of_a_cash_account_is_unknown(
+    wire: CoinbaseWire, open_at: Open
+) -> None:
+    async with Without(wire, "market/products", "products").server as server:
+        snapshot = await (await open_at(server, "spot")).fetch_snapshot()
+        assert (snapshot.findings, snapshot.units[0].margin_equity) == ((), None)
+        assert {row.currency for row in snapshot.collaterals} >= {"BTC", "USD"}
 
 
 async def test_a_host_that_cannot_say_what_a_key_may_do_says_so(wire: CoinbaseWire, open_at: Open) -> None:
@@ -88,3 +99,25 @@ async def test_a_venue_that_is_down_is_not_one_that_lacks_something(
     server.faults.set(Fault(kind=FaultKind.HTTP_503_HTML, path=V3 + "orders"))
     with pytest.raises(VenueUnavailable):
         await broker.fetch_open_orders()
+
+
+async def test_a_host_that_heeds_no_filter_has_only_the_products_resting_orders_cancelled(
+    server: SandboxServer, open_at: Open, rest: Callable[..., Order]
+) -> None:
+    rest(OrderSide.BUY, "0.01", price="50000")
+    key = ("GET", V3 + "orders/historical/batch")
+    route = server._gateway._routes[key]
+
+    def all_of_them(request: WireRequest, account: str) -> WireAnswer:
+        answer = route.handler(request, account)
+        rows = [
+            {**row, "order_id": f"{row['order_id']}-{word}", field: word}
+            for row in answer.payload["orders"]
+            for field, word in (("product_type", "SPOT"), ("status", "FILLED"), ("status", "CANCELLED"))
+        ]
+        return replace(answer, payload={**answer.payload, "orders": [*answer.payload["orders"], *rows]})
+
+    server._gateway._routes = {**server._gateway._routes, key: replace(route, handler=all_of_them)}
+    broker = await open_at(server)
+    (order,) = await broker.fetch_open_orders()
+    assert "-" not in order.order_id or not order.order_id.endswith(("SPOT", "FILLED", "CANCELLED"))

@@ -27,6 +27,13 @@ async def test_an_empty_balance_is_no_picture(desk: Desk, trap: Trap, result: ob
         await desk.broker.fetch_snapshot()
 
 
+@pytest.mark.parametrize("result", [{"data": {}}, {}, None, {"data": ["BTCUSD-PERP"]}])
+async def test_prices_of_another_shape_stand_against_nothing(desk: Desk, trap: Trap, result: object) -> None:
+    desk.wire.instead["public/get-tickers"] = trap(result)
+    snapshot = await desk.broker.fetch_snapshot()
+    assert (snapshot.findings, len(snapshot.positions)) == ((), 2)
+
+
 @pytest.mark.parametrize(
     ("kind", "error"),
     [

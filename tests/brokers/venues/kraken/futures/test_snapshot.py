@@ -38,82 +38,6 @@ def codes(snapshot: AccountSnapshot) -> list[FindingCode]:
     return [finding.code for finding in snapshot.findings]
 
 
-def ratio(part: Decimal | None, whole: Decimal | None) -> Decimal:
-    assert part is not None
-    assert whole is not None
-    return part / whole
-
-
-# ---------------------------------------------------------------- worked examples
-
-
-def test_utilization_and_maintenance_of_the_multi_collateral_wallet(see: See) -> None:
-    wallet = {
-        "type": "multiCollateralMarginAccount",
-        "initialMargin": 4000,
-        "initialMarginWithOrders": 4500,
-        "maintenanceMargin": 2000,
-        "collateralValue": 9927.51,
-        "totalUnrealizedAsMargin": -501,
-        "availableMargin": 4926.51,
-        "marginEquity": 9426.51,
-    }
-    held = position(size=2)
-    snapshot = see(held, wallets={"flex": wallet})
-    assert snapshot.findings == ()
-    unit = snapshot.unit("flex")
-    assert (unit.kind, unit.currency, unit.measures) == (UnitKind.ACCOUNT, "USD", frozenset(Measure))
-    assert round(ratio(unit.initial_margin, unit.margin_equity), 4) == D("0.4774")
-    used, available = unit.initial_margin, unit.available_margin
-    assert used is not None
-    assert available is not None
-    assert round(used / (used + available), 4) == D("0.4774")
-    assert round(ratio(unit.maintenance_margin, unit.margin_equity), 4) == D("0.2122")
-    (alone,) = snapshot.positions
-    assert round(ratio(alone.initial_margin, unit.margin_equity), 4) == D("0.4243"), "without its orders"
-
-
-def test_a_wallet_of_several_currencies_without_positions_uses_nothing(see: See) -> None:
-    wallet = {
-        "type": "multiCollateralMarginAccount",
-        "currencies": {
-            "USD": {"quantity": 4999.02353918, "value": 4999.02353918, "collateral": 4999.02353918},
-            "XBT": {"quantity": 0.06616863739, "value": 5029.07, "collateral": 4928.49},
-        },
-        "balanceValue": 20916.93,
-        "collateralValue": 20498.278,
-        "initialMargin": 0,
-        "initialMarginWithOrders": 0,
-        "maintenanceMargin": 0,
-        "totalUnrealized": 0,
-        "totalUnrealizedAsMargin": 0,
-        "marginEquity": 20498.278,
-        "availableMargin": 20498.278,
-    }
-    snapshot = see(wallets={"flex": wallet})
-    assert snapshot.findings == ()
-    unit = snapshot.unit("flex")
-    assert (unit.margin_equity, unit.initial_margin, unit.maintenance_margin) == (D("20498.278"), 0, 0)
-    coins = {c.currency: (c.wallet_balance, c.value, c.debt) for c in snapshot.collaterals}
-    assert coins["BTC"] == (D("0.06616863739"), D("5029.07"), None)
-
-
-def test_margins_of_a_position_go_by_its_entry_price(see: See, flex: Make) -> None:
-    wallet = flex(
-        initialMargin=0.7053,
-        initialMarginWithOrders=0.7053,
-        maintenanceMargin=0.35265,
-        marginEquity=100,
-        availableMargin=99.2947,
-    )
-    snapshot = see(position("PF_LTCUSD", size=0.5, price=70.53), wallets={"flex": wallet})
-    assert snapshot.findings == ()
-    (held,) = snapshot.positions
-    assert (held.initial_margin, held.maintenance_margin) == (D("0.7053"), D("0.35265"))
-    assert (held.mark_price, held.notional) == (D("68.804"), D("34.402"))
-    assert held.unrealized_pnl == D("0.5") * (D("68.804") - D("70.53"))
-
-
 # ---------------------------------------------------------------- positions
 
 
@@ -172,22 +96,6 @@ def test_an_inverse_position_counts_dollars_and_is_worth_coin(see: See) -> None:
     )
 
 
-def test_what_an_inverse_wallet_holds_back_counts_as_used(see: See) -> None:
-    """Kraken's documented sample: 153.74 of value, 52.8 required, 100.74 left, so 53 are spoken for."""
-    wallet = {
-        "type": "marginAccount",
-        "currency": "xbt",
-        "balances": {"xbt": "141.31756797"},
-        "auxiliary": {"af": 100.73891563, "funding": 100.73891563, "pnl": 12.42134766, "pv": 153.73891563},
-        "marginRequirements": {"im": 52.8, "lt": 39.6, "mm": 23.76, "tt": 15.84},
-        "triggerEstimates": {"im": 3110, "lt": 2890, "mm": 3000, "tt": 2830},
-    }
-    row = position("PI_XBTUSD", "short", size=100_000_000, price=70_000.0)
-    unit = see(row, wallets={"fi_xbtusd": wallet}).unit("fi_xbtusd")
-    assert unit.initial_margin == D(53)
-    assert unit.maintenance_margin == D("23.76")
-
-
 def test_wallets_that_hold_nothing_and_the_cash_wallet_are_no_units(see: See, flex: Make) -> None:
     empty = {
         "type": "marginAccount",
@@ -224,6 +132,21 @@ def test_the_smaller_side_of_one_coin_requires_nothing(see: See, flex: Make) -> 
     assert snapshot.findings == ()
     margins = {held.symbol: (held.initial_margin, held.maintenance_margin) for held in snapshot.positions}
     assert margins == {"PF_XBTUSD": (2000, 1000), "FF_XBTUSD_260327": (0, 0)}
+
+
+def test_contracts_of_one_coin_and_wallet_hedge_each_other(see: See, flex: Make) -> None:
+    rows = (
+        position(),
+        position("FF_XBTUSD_260327", "short", size=0.6),
+        position("PF_LTCUSD", "short", price=70.0),
+        position("PI_XBTUSD", "short", size=100),
+        position("PF_NEWUSD"),
+    )
+    wallets = {"flex": flex(), "fi_xbtusd": {"type": "marginAccount"}}
+    names = {held.symbol: held.netting for held in see(*rows, wallets=wallets).positions}
+    assert names["PF_XBTUSD"] == names["FF_XBTUSD_260327"] == "flex:BTC:1"
+    assert len(set(names.values())) == 4, "another coin, another wallet, and one without rules"
+    assert names["PF_NEWUSD"] is None
 
 
 def test_isolated_legs_do_not_net(see: See) -> None:
@@ -337,6 +260,25 @@ def test_a_torn_picture_is_found(see: See, flex: Make) -> None:
     assert codes(see()) == [FindingCode.INCONSISTENT], "a requirement, and no position"
     without = flex(maintenanceMargin=0.0)
     assert codes(see(position(), wallets={"flex": without})) == [FindingCode.INCONSISTENT]
+
+
+def test_a_requirement_may_follow_the_price(see: See, flex: Make) -> None:
+    """A long from 100,000 at 80,000: 1,000 by its entry, 800 by its mark, and less is of another moment."""
+    fallen = (ticker("PF_XBTUSD", 80000),)
+    for maintenance, found in ((1000.0, []), (800.0, []), (700.0, [FindingCode.INCONSISTENT])):
+        snapshot = see(position(), wallets={"flex": flex(maintenanceMargin=maintenance)}, tickers=fallen)
+        assert codes(snapshot) == found
+    short = position("FF_XBTUSD_260327", "short", size=0.9)
+    both = (*fallen, ticker("FF_XBTUSD_260327", 80000))
+    assert (
+        see(position(), short, wallets={"flex": flex(maintenanceMargin=800.0)}, tickers=both).findings == ()
+    )
+
+
+def test_without_prices_the_wallet_is_judged_and_nothing_is_priced(see: See) -> None:
+    snapshot = see(position(), tickers_answer=None)
+    assert codes(snapshot) == [FindingCode.PRICE_UNKNOWN]
+    assert snapshot.unit("flex").margin_equity == 10_000
 
 
 @pytest.mark.parametrize(

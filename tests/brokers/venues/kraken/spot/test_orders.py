@@ -58,6 +58,7 @@ def test_a_reduction_is_a_margin_order_that_can_only_reduce(reduce_btc: Reduce, 
         ("17.5885", "buy", "2"),
         ("8.79425", "buy", "4"),
         ("10.05057", "buy", "3"),
+        ("7.0355", "buy", "5"),
         ("3.5177", "buy", "5"),
         ("30", "buy", "2"),
         ("7.0354", "sell", "5"),
@@ -164,6 +165,17 @@ def test_a_looked_up_order_tells_what_became_of_it(status: str, filled: str, sta
     assert report.average_price == (D("30000.5") if D(filled) else None)
 
 
+def test_a_row_without_our_id_is_known_by_krakens() -> None:
+    silent = row(status="closed", vol_exec="0.5")
+    del silent["cl_ord_id"]
+    rows = {"O1": silent, "O2": row(cl_ord_id="other", status="closed", vol_exec="0.5")}
+    report = read_report(rows, OWN_ID, Symbol("XXBTZUSD"), "O1")
+    assert report is not None
+    assert (report.order_id, report.state) == ("O1", OrderState.FILLED)
+    assert read_report(rows, OWN_ID, Symbol("XXBTZUSD"), None) is None
+    assert read_report(rows, OWN_ID, Symbol("XXBTZUSD"), "O2") is None, "the id of another speaks first"
+
+
 def test_of_two_orders_with_one_id_the_newer_counts() -> None:
     rows = {"O1": row(cl_ord_id=OWN_ID, opentm=5.0), "O2": row(cl_ord_id=OWN_ID, opentm=9.0)}
     report = read_report(rows, OWN_ID, Symbol("XXBTZUSD"))
@@ -197,7 +209,10 @@ def orders(count: int) -> list[OpenOrder]:
     ]
 
 
-def test_orders_are_cancelled_fifty_at_a_time_and_a_single_one_by_itself() -> None:
+def test_a_few_orders_are_cancelled_one_by_one_and_many_fifty_at_a_time() -> None:
+    assert [len(batch.orders) for batch in cancel_batches(orders(5))] == [1] * 5
+    assert [len(batch.orders) for batch in cancel_batches(orders(6))] == [6]
+    assert [len(batch.orders) for batch in cancel_batches(orders(60), singly=True)] == [1] * 60
     batches = cancel_batches(orders(101))
     assert [len(batch.orders) for batch in batches] == [50, 50, 1]
     assert batches[0].request.call == "privatePostCancelOrderBatch"
@@ -211,10 +226,10 @@ def test_orders_are_cancelled_fifty_at_a_time_and_a_single_one_by_itself() -> No
 @pytest.mark.parametrize(
     ("count", "pending", "verdict", "benign"),
     [
-        (3, False, "accepted", False),
+        (7, False, "accepted", False),
         (2, False, "unknown", False),
         (0, False, "rejected", True),
-        (3, True, "unknown", False),
+        (7, True, "unknown", False),
     ],
 )
 def test_a_count_speaks_for_all_of_a_batch_or_for_none(
@@ -223,7 +238,7 @@ def test_a_count_speaks_for_all_of_a_batch_or_for_none(
     verdict: str,
     benign: bool,  # noqa: FBT001
 ) -> None:
-    batch: CancelBatch = cancel_batches(orders(3))[0]
+    batch: CancelBatch = cancel_batches(orders(7))[0]
     payload = {"error": [], "result": {"count": count, "pending": pending}}
     reply = Reply(payload=payload, status=200)
     reports = cancel_reports(KRAKEN_SPOT, batch, reply, read_count(batch, payload))

@@ -168,6 +168,14 @@ def test_rows_of_one_pair_and_side_are_one_position_and_the_oldest_names_the_lev
     assert position.leverage_setting == D("2")
 
 
+def test_a_coin_is_hedged_between_its_pairs(see: See) -> None:
+    other = LONG | {"pair": "XXBTZEUR", "type": "sell"}
+    rows = {"T1": LONG, "T2": other, "T3": LONG | {"pair": "XETHZEUR"}, "T4": LONG | {"pair": "NEWUSD"}}
+    held = see(totals("60000", "90000"), rows, {"EUR": D("1.1")}).positions
+    names = {position.symbol: position.netting for position in held}
+    assert names == {"XXBTZUSD": "BTC", "XXBTZEUR": "BTC", "XETHZEUR": "ETH", "NEWUSD": None}
+
+
 def test_a_trade_that_is_closed_whole_is_no_position(see: See) -> None:
     done = LONG | {"vol": "1", "vol_closed": "1", "value": "0"}
     snapshot = see(FLAT, {"T1": done})
@@ -222,9 +230,17 @@ def test_rows_beside_a_used_margin_of_zero_contradict_it(see: See) -> None:
 
 
 def test_more_used_margin_than_all_rows_can_need_means_a_lost_row(see: See) -> None:
-    snapshot = see(totals("30000", "90000"), {"T1": LONG})
+    fallen = LONG | {"value": "51000"}
+    snapshot = see(totals("30000", "90000"), {"T1": fallen})
     assert codes(snapshot) == [FindingCode.INCONSISTENT]
     assert "at most 20922.1057" in snapshot.findings[0].detail
+
+
+def test_used_margin_may_follow_the_price(see: See) -> None:
+    """A long that has risen, at a leverage of five: 51759.5 by its value of now, 20922.1 by its opening."""
+    for used in ("20442.36", "51759.5"):
+        assert codes(see(totals(used, "90000"), {"T1": LONG})) == []
+    assert codes(see(totals("57000", "90000"), {"T1": LONG})) == [FindingCode.INCONSISTENT]
 
 
 def test_a_list_of_rows_is_read_like_an_object_of_them(see: See) -> None:
@@ -241,10 +257,12 @@ def test_a_result_of_another_shape_is_no_picture(see: See, positions: object) ->
         see(SAMPLE, positions)
 
 
-def test_a_missing_margin_level_is_built_from_what_it_is_made_of(see: See) -> None:
+def test_a_missing_margin_level_is_built_where_margin_is_used_and_never_safe(see: See) -> None:
     snapshot = see(without(SAMPLE, "ml"))
     assert codes(snapshot) == []
     assert f"{snapshot.units[0].venue_ratio:.4%}" == "1.4726%"
+    assert see(totals("100", "80", ml="")).units[0].venue_ratio == 1
+    assert codes(see(SAMPLE | {"ml": "NaN"})) == [FindingCode.FIELD_DAMAGED]
 
 
 @pytest.mark.parametrize("name", ["e", "m", "mf"])

@@ -1,0 +1,44 @@
+"""What a rung of the ladder stands on, and what climbing it came to."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from brokers.models import AccountSnapshot
+from brokers.orders import OpenOrder
+from daemon.risk.assessment import Assessment
+from daemon.risk.guard import RefusedPlan
+from daemon.risk.policy import Mode
+from database.records import Intent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Climb:
+    """What climbing a rung came to. `sent` counts all that left, from orders to repayments.
+
+    `gave_nothing`: the rung is over for this picture, and another one may be due.
+    """
+
+    sentence: str
+    sent: int = 0
+    gave_nothing: bool = False
+    intents: tuple[Intent, ...] = ()
+    refused: RefusedPlan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footing:
+    """What a rung stands on: the confirmed picture, its judgement, and the place in the episode."""
+
+    snapshot: AccountSnapshot
+    assessment: Assessment
+    orders: tuple[OpenOrder, ...] | None
+    episode: int
+    step: int
+    mode: Mode
+    orders_last_minute: int
+    funds_in: str | None = None
+    """The unit currency for which the funding wallet was looked up."""
+
+    transaction: Callable[[], AbstractContextManager[None]]
+    """Opens a transaction that takes the cycle's other rows (alarm, transitions, samples) along."""
