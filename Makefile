@@ -18,11 +18,11 @@ demo: $(READY)  ## under a minute: sandbox venues, the real daemon, a falling ma
 	@$(BIN)/margind demo
 
 test: $(READY)  ## every ring
-	@$(BIN)/python -m pytest -q -n 2 -m "not alone" tests
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not alone" tests
 	@$(BIN)/python -m pytest -q -m alone tests
 
 fast: $(READY)  ## the everyday ring: no processes, no servers
-	@$(BIN)/python -m pytest -q -m "not wire and not process and not postgres" tests
+	@MARGIND_EVERYDAY=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not wire and not process and not postgres" tests
 
 check: $(READY)  ## ruff, mypy strict, import contracts
 	@$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from typing import TypeVar
 from brokers.answers import Reply
 from brokers.budget import boot_seconds
 from brokers.doors import NotSent
-from brokers.errors import BrokerError, MalformedAnswer
+from brokers.errors import BrokerError, MalformedAnswer, NotSupported
 from brokers.hooks import Ack, CancelBatch, Raw, Read, RowResult, SnapshotContext, VenueHooks
 from brokers.interest import BorrowRates
 from brokers.models import (
@@ -133,11 +133,10 @@ class CcxtBroker(VenueHooks[Raw]):
         self._catch_up(snapshot)
         if not protective and self._borrow_rates.ask(snapshot.collaterals, boot_seconds()):
             self._start(self._read_borrow_rates)
-        return replace(
-            snapshot,
-            collaterals=self._borrow_rates.told(snapshot.collaterals, boot_seconds()),
-            findings=(*snapshot.findings, *findings),
-        )
+        collaterals = self._borrow_rates.told(snapshot.collaterals, boot_seconds())
+        if not findings and collaterals is snapshot.collaterals:
+            return snapshot
+        return replace(snapshot, collaterals=collaterals, findings=(*snapshot.findings, *findings))
 
     async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
         """Read every resting order of every settle currency, product and trigger or algo book."""
@@ -173,8 +172,16 @@ class CcxtBroker(VenueHooks[Raw]):
     # ------------------------------------------------------------------ the port: writing
 
     async def submit(self, order: ReduceOrder) -> OrderReport:
-        """Send one reducing order, once; the venue must not accept it after its deadline."""
-        reply = await self._write(self.order_request(order), expires_at=order.deadline)
+        """Send one reducing order, once; the venue must not accept it after its deadline.
+
+        An order that cannot be put in the venue's words is refused unsent.
+        """
+        try:
+            request = self.order_request(order)
+        except NotSupported as error:
+            reply = Reply(payload=None, status=None, code=None, message=str(error), failure=error, sent=False)
+        else:
+            reply = await self._write(request, expires_at=order.deadline)
         verdict = classify(self.outcomes, Write.ORDER, reply)
         ack = None
         if verdict is Verdict.ACCEPTED:

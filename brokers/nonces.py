@@ -53,10 +53,11 @@ class Nonces:
 
         It begins when nothing of its own or a higher rank is under way, at the latest after `patience_s`.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience_s):
-                while any(self._under_way[rank:]):
-                    await self._freed.wait()
+        if any(self._under_way[rank:]):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    while any(self._under_way[rank:]):
+                        await self._freed.wait()
         self._turns += 1
         turn = Turn(self._turns)
         self._under_way[rank] += 1

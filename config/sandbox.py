@@ -77,6 +77,9 @@ BROKERS: Mapping[SandboxBroker, str] = MappingProxyType(
 ONE_WAY = frozenset({SandboxBroker.KRAKEN, SandboxBroker.KRAKENFUTURES, SandboxBroker.CRYPTOCOM})
 """The venues that hold one position a symbol, always."""
 
+UNLENT = frozenset({"cash", "isolated"})
+"""The account modes in which nobody owes anything."""
+
 ENCODED = frozenset({SandboxBroker.KRAKEN, SandboxBroker.KRAKENFUTURES})
 """The venues whose secrets are base64."""
 
@@ -137,6 +140,7 @@ class FaultKind(StrEnum):
     BAN = "ban"
     REVOKED_KEY = "revoked_key"
     OUTSIDER_TRADES = "outsider_trades"
+    TRAP = "trap"
 
 
 class OpeningPosition(Section):
@@ -195,6 +199,7 @@ class SandboxAccount(Section):
     mode: str = ""  # "": the product's first
     position_mode: Word[PositionMode] = PositionMode.ONE_WAY
     wallets: Balances
+    debts: Balances = Field(default_factory=dict)  # borrowed before the start, and no longer in the wallets
     funding: Balances = Field(default_factory=dict)
     positions: tuple[OpeningPosition, ...] = ()
     orders: tuple[OpeningOrder, ...] = ()
@@ -250,6 +255,9 @@ class SandboxAccount(Section):
             where = "positions" if self.positions else "orders"
             hint = f"a {self.mode} account has none: remove them"
             yield Complaint(path=(where,), what="are not used", hint=hint)
+        if self.mode in UNLENT and self.debts:
+            hint = f"remove them: nothing is lent in mode {self.mode}"
+            yield Complaint(path=("debts",), what="are not used", hint=hint)
 
     def _position_misfits(self) -> Iterator[Complaint]:
         if self.position_mode is PositionMode.HEDGE and self.broker in ONE_WAY:
@@ -306,6 +314,7 @@ class SandboxFault(Section):
     after: Annotated[Duration, lasting(timedelta(0), timedelta(days=1))] = timedelta(0)
     duration: Duration | None = None
     delay: Annotated[Duration, lasting(timedelta(0), timedelta(hours=1))] = timedelta(0)
+    trap: str = ""  # which of the venue's own, by name
 
 
 class Listen(Section):

@@ -179,6 +179,17 @@ class TopUpSettings(Section):
         return self.max_per_day.get(currency)
 
 
+Window = Annotated[Duration, lasting(timedelta(minutes=2), timedelta(days=1))]
+Lead = Annotated[Duration, lasting(timedelta(0), timedelta(days=1))]
+
+
+class ForecastSettings(Section):
+    """When an alarm comes before its level: CRITICAL or worse may be reached within `lead`; 0s: never."""
+
+    window: Window = timedelta(minutes=15)  # how much recent history the forecast is made from
+    lead: Lead = timedelta(minutes=5)
+
+
 class LogSettings(Section):
     """What is written to standard error, and how."""
 
@@ -223,6 +234,7 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     poll: PollSettings = PollSettings()
     policy: PolicySettings = PolicySettings()
+    forecast: ForecastSettings = ForecastSettings()
     limits: LimitSettings = LimitSettings()
     top_up: TopUpSettings = TopUpSettings()
     log: LogSettings = LogSettings()

@@ -15,12 +15,13 @@ from brokers.errors import BrokerError
 from brokers.models import AccountId
 from brokers.port import Broker
 from daemon.clock import Clock
+from daemon.clockwatch import ClockWatch
 from daemon.diary import log_transitions
 from daemon.execution import Execution
 from daemon.flatten import latched_units
 from daemon.footing import Climb, Footing
+from daemon.foresight import Foresight
 from daemon.ladder import Ladder
-from daemon.logs import logger
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
 from daemon.notebook import Notebook
@@ -44,8 +45,6 @@ RUNGS_AT_ONCE = 8
 CONFIRMATIONS = 3
 """A picture that keeps getting worse needs a further read at each new level; so many within one cycle."""
 
-CLOCK_SYMPTOMS = frozenset({Reason.FUTURE_DATED, Reason.STALE})
-MEASURE_CLOCK_EVERY_S = 5.0
 AFTER_ACTION_S = 0.1
 WHILE_SETTLING_S = 0.5
 JUST_AFTER_S = 0.05
@@ -95,15 +94,16 @@ class Cycle:
             top_up=self._top_up,
             config_hash=guarded.config_hash,
         )
+        self._clock_watch = ClockWatch(broker=guarded.broker, clock=clock)
         self._notebook = Notebook(self._account, journal=journal, clock=clock)
         self._alarm = self._notebook.recall()
         if self._alarm.episode is not None:
             sent = journal.intents.of_episode(self._account, self._alarm.episode.number)
             self._ladder.catch_up.recall(sent, now=clock.now(), uptime=clock.uptime())
+        self._foresight = Foresight(guarded.policy)
         self._previous: Assessment | None = None
         self._transitions: list[Transition] = []
         self._is_stopping = False
-        self._measured_clock_at = float("-inf")
 
     @property
     def account(self) -> AccountId:
@@ -164,23 +164,8 @@ class Cycle:
             await self._top_up.settle()
         sight = await look(self._broker, self._policy, self._previous, protective=protective)
         self._ladder.repaying.settle(sight.snapshot)
-        if sight.assessment is not None and CLOCK_SYMPTOMS & {gate.reason for gate in sight.assessment.gates}:
-            await self._measure_clock()
+        await self._clock_watch.look(sight.assessment)
         return sight
-
-    async def _measure_clock(self) -> None:
-        """Measure the venue's clock anew: what looks old or of the future may be our own clock's step.
-
-        Some venues' signatures live so long that they never complain of it.
-        """
-        now = self._clock.uptime()
-        if now - self._measured_clock_at < MEASURE_CLOCK_EVERY_S:
-            return
-        self._measured_clock_at = now
-        try:
-            await self._broker.measure_clock()
-        except BrokerError as error:
-            logger().warning("clock_not_measured", account=self._account, why=str(error))
 
     # ------------------------------------------------------------------ judge
 
@@ -196,6 +181,7 @@ class Cycle:
             self._policy,
             self._broker.venue_now(),
             flattening=latched_units(self._journal, self._account),
+            outlooks=self._foresight.follow(sight.observation),
         )
         self._transitions.extend(transitions)
         self._notebook.note(transitions)
@@ -360,6 +346,8 @@ class Cycle:
             duration_s=duration_s,
             next_s=self._next_s(climb, duration_s),
             cash=seen.is_cash if seen else False,
+            outlook=self._foresight.nearest() if seen else None,
+            shock=seen.shock if seen else None,
         )
 
     def _is_acute(self) -> bool:

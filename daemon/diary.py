@@ -16,6 +16,7 @@ BAD_NEWS = {
     TransitionKind.EPISODE_BEGAN,
     TransitionKind.LEVERAGE_OVER_CAP,
     TransitionKind.DEBT_DRIVES_RISK,
+    TransitionKind.CALL_AHEAD,
 }
 
 
@@ -50,6 +51,8 @@ def log_outcome(outcome: CycleOutcome) -> None:
         episode=outcome.episode,
         orders=outcome.orders_sent,
         positions=outcome.positions,
+        ahead=None if outcome.outlook is None else str(outcome.outlook),
+        shock=None if outcome.shock is None else str(outcome.shock),
         duration_ms=round(outcome.duration_s * 1000),
     )
 

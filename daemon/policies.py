@@ -39,6 +39,8 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
         poll_interval=max(poll.interval, pace),
         act_max_age=poll.act_max_age,
         alarm_max_age=poll.alarm_max_age,
+        forecast_window=settings.forecast.window,
+        forecast_lead=settings.forecast.lead,
         confirmation=Confirmation(liquidation_after=settings.limits.confirm_after),
         limits=_limits(settings.limits),
     )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.models import MarginMode, OrderSide, PositionMode, Side
+from brokers.numbers import ZERO
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.faults import Fault, FaultKind
 from brokers.sandbox.orders import OrderSpec, OrderType, Rejection, Trigger
@@ -101,7 +102,12 @@ def _account(account: SandboxAccount, venue: SandboxVenue) -> AccountSpec:
         api_key=account.api_key,
         secret=account.secret,
         password=account.password or "",
-        wallets={name: OpeningWallet(balance=amount) for name, amount in account.wallets.items()},
+        wallets={
+            name: OpeningWallet(
+                balance=account.wallets.get(name, ZERO), borrowed=account.debts.get(name, ZERO)
+            )
+            for name in dict.fromkeys((*account.wallets, *account.debts))
+        },
         funding=dict(account.funding),
         margin_pool=venue.pools[account.mode],
         position_mode=PositionMode(account.position_mode.value),
@@ -160,4 +166,5 @@ def _fault(fault: SandboxFault) -> Fault:
         count=fault.count,
         duration_s=None if fault.duration is None else fault.duration.total_seconds(),
         ms=round(fault.delay.total_seconds() * 1000),
+        trap=fault.trap,
     )

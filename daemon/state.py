@@ -7,8 +7,10 @@ from decimal import Decimal
 
 from brokers.models import AccountId
 from daemon.risk.assessment import Protection
+from daemon.risk.forecast import Outlook
 from daemon.risk.policy import Level, Mode
 from daemon.risk.reason import Reason
+from daemon.risk.shock import Shock
 from daemon.risk.standing import Transition
 
 
@@ -19,7 +21,8 @@ class CycleOutcome:
     Each ratio is the highest of any unit; `None` is unknown or senseless. `unit` is the worst one.
     `positions` `None`: nothing was seen; `level` `None`: nothing ever was. `doing` is the decision in one
     word, `sentence` in words and numbers. `next_s` is how long to wait before the next cycle. `cash`: the
-    account owes nothing and can have no ratio.
+    account owes nothing and can have no ratio. `outlook` is what may come first, from CRITICAL up; `shock`
+    the smallest price move to LIQUIDATION; `None`: nothing known.
     """
 
     account: AccountId
@@ -41,6 +44,8 @@ class CycleOutcome:
     duration_s: float
     next_s: float
     cash: bool = False
+    outlook: Outlook | None = None
+    shock: Shock | None = None
 
 
 class Board:

@@ -8,7 +8,7 @@ rate of 1 %, on a wallet of 10,000 USDT and no fees: initial margin 5,000, utili
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +31,8 @@ from brokers.sandbox.spec import (
     SandboxSpec,
     VenueRules,
 )
+from tests.report import Row, rows_of, table, write
+from tests.virtual import VirtualLoop, virtual_clocks
 
 D = Decimal
 NAME = "desk"
@@ -101,26 +103,6 @@ def make_engine(
     )
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop that never waits: when everything sleeps, its time jumps to the next one to wake."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._elapsed = 0.0
-        self._poll, self._selector.select = self._selector.select, self._select
-
-    def time(self) -> float:
-        return self._elapsed
-
-    def _select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
-            return self._poll(None)
-        events = self._poll(0)
-        if not events:
-            self._elapsed += timeout
-        return events
-
-
 @pytest.fixture
 def quick_folder(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where the machine has one: for tests that open a journal a thousand times."""
@@ -159,3 +141,28 @@ def opening() -> Callable[..., OpeningPosition]:
         return OpeningPosition(symbol=symbol, side=side, quantity=D(str(quantity)), **more)
 
     return describe
+
+
+@pytest.fixture
+async def virtual_time() -> AsyncIterator[None]:
+    """Have the clocks of margind and its sandbox go with the test's loop."""
+    with virtual_clocks(asyncio.get_running_loop()):
+        yield
+
+
+_rows: list[Row] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Gather what tests noted for the fault matrix, wherever they ran."""
+    if report.when == "call":
+        _rows.extend(rows_of(report.user_properties))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell the fault matrix, and write it down."""
+    if _rows:
+        rows = sorted(_rows)
+        terminalreporter.section(f"fault matrix, in full in {write(rows, config.rootpath)}")
+        for line in table(rows):
+            terminalreporter.write_line(line)

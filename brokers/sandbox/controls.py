@@ -82,7 +82,19 @@ def fault_from(raw: Any) -> Fault:  # noqa: ANN401 - JSON
     Raises:
         ValueError, KeyError, TypeError: it is none.
     """
-    known = {"kind", "path", "account", "writes", "count", "duration_s", "ms", "fraction", "executes"}
+    known = {
+        "kind",
+        "path",
+        "method",
+        "account",
+        "writes",
+        "count",
+        "duration_s",
+        "ms",
+        "fraction",
+        "trap",
+        "executes",
+    }
     if unknown := set(raw) - known:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
     fields = dict(raw)

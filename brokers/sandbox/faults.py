@@ -34,6 +34,7 @@ class FaultKind(StrEnum):
     BAN = "ban"
     REVOKED_KEY = "revoked_key"
     OUTSIDER_TRADES = "outsider_trades"
+    TRAP = "trap"
 
 
 GATEWAY = frozenset(
@@ -88,7 +89,8 @@ class Fault:
 
     Attributes:
         kind: What goes wrong.
-        path: Requests whose path starts with it.
+        path: Requests whose path starts with it; where `method` is given, is it.
+        method: Requests of this method alone; `None`: of any.
         account: Requests of this account; `None`: of anybody, and public ones.
         writes: Only writes, or only reads; `None`: both.
         count: So many requests; `None`: until it is taken back.
@@ -96,25 +98,30 @@ class Fault:
         ms: The delay (slow, executed_late) or skew (clock_skew).
         fraction: What share is filled (partial_fill), or of each position is traded away (outsider_trades;
             above 1 it is turned around).
+        trap: Which of the venue's own traps (trap); see `Wire.traps`.
         executes: Whether the venue acts on a write although its answer is spoilt (gateway and refused kinds).
     """
 
     kind: FaultKind
     path: str = "/"
+    method: str | None = None
     account: str | None = None
     writes: bool | None = None
     count: int | None = None
     duration_s: float | None = None
     ms: int = 0
     fraction: Decimal = Decimal("0.3")
+    trap: str = ""
     executes: bool = False
 
-    def hits(self, path: str, account: str, *, writes: bool) -> bool:
+    def hits(self, path: str, account: str, *, writes: bool, method: str = "") -> bool:
         """Whether a request is one of those it is meant for."""
         wanted = True if self.kind in _WRITES_ONLY else self.writes
-        if wanted not in {None, writes}:
+        if wanted not in {None, writes} or self.account not in {None, account}:
             return False
-        return path.startswith(self.path) and self.account in {None, account}
+        return (
+            path.startswith(self.path) if self.method is None else (method, path) == (self.method, self.path)
+        )
 
 
 @dataclass(slots=True)
@@ -159,9 +166,11 @@ class FaultBoard:
             del self._entries[number]
         return {number: entry.fault for number, entry in self._entries.items()}
 
-    def take(self, path: str, account: str, *, writes: bool) -> tuple[Fault, ...]:
+    def take(self, path: str, account: str, *, writes: bool, method: str = "") -> tuple[Fault, ...]:
         """Return the faults that hit a request, and count it."""
-        hit = [n for n, fault in self.active.items() if fault.hits(path, account, writes=writes)]
+        hit = [
+            n for n, fault in self.active.items() if fault.hits(path, account, writes=writes, method=method)
+        ]
         for number in hit:
             entry = self._entries[number]
             entry.left = None if entry.left is None else entry.left - 1

@@ -10,6 +10,7 @@ from brokers.numbers import floor_to_step
 from brokers.profile import BudgetRules, BudgetScope
 from brokers.sandbox.faults import DEFORMED, REFUSED, Fault, FaultKind
 from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRefusal, WireRequest
+from brokers.sandbox.wire.traps import Trap
 
 _BAN_MS = 60_000
 _BANNED_ABOVE = 2.0
@@ -87,6 +88,8 @@ class Gateway:
                 return self.wire.refusal(fault.kind)
             if fault.kind is FaultKind.OUTSIDER_TRADES:
                 self._trade_as_outsider(account, fault.fraction)
+            if (trap := self._trap(fault, request)) is not None and not trap.acts:
+                return WireAnswer(payload=trap.laid({}))
         partial = next((fault for fault in faults if fault.kind is FaultKind.PARTIAL_FILL), None)
         controls = self.wire.engine.controls
         whole = controls.fill_fraction
@@ -98,7 +101,14 @@ class Gateway:
         for fault in faults:
             if fault.kind in DEFORMED:
                 answer = replace(answer, payload=self.wire.deform(fault.kind, request.path, answer.payload))
+            if (trap := self._trap(fault, request)) is not None:
+                answer = replace(answer, payload=trap.laid(answer.payload))
         return answer
+
+    def _trap(self, fault: Fault, request: WireRequest) -> Trap | None:
+        """Return the trap that a fault asks for, if the venue has it for this call."""
+        trap = self.wire.traps.get(fault.trap) if fault.kind is FaultKind.TRAP else None
+        return trap if trap is not None and trap.concerns(request.path) else None
 
     def usage_headers(self) -> Mapping[str, str]:
         """Return the headers that tell how much of the budget is used."""

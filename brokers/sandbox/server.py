@@ -126,7 +126,7 @@ class SandboxServer:
             refusal = error.answer
         self.received.append((request.method, request.path, account))
         writes = route is not None and route.writes
-        faults = self.faults.take(request.path, account, writes=writes)
+        faults = self.faults.take(request.path, account, writes=writes, method=request.method)
         if refusal is not None or route is None:
             return await self._spoilt(http, faults, lambda: refusal or self.wire.refusal("not_found"))
         if late := _find(faults, FaultKind.EXECUTED_LATE):

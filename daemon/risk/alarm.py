@@ -23,6 +23,8 @@ else may change it. Every unit climbs and descends by itself, and the account is
                 episode is acted upon again once it is confirmed anew; at the first actionable sample that
                 shows it below the level that de-levers it leaves the episode, which ends with its last unit
 
+    announced   a level at CRITICAL or above that a unit may reach within the lead time; see `announcing.py`
+
     protection  lost      after two poll periods or `alarm_max_age` without a good picture, or at once with an
                           implausible one while the level is CRITICAL or worse
                 regained  with the first good picture
@@ -36,8 +38,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from daemon.risk.announcing import announced, announcements
 from daemon.risk.assessment import Assessment, Protection, Reading, UnitAssessment
 from daemon.risk.episode import advance_episode, delevers
+from daemon.risk.forecast import NO_OUTLOOKS, Outlooks
 from daemon.risk.gate import Gate, Weight
 from daemon.risk.policy import Level, MarginPolicy
 from daemon.risk.reason import Reason
@@ -75,18 +79,21 @@ def advance(
     now: datetime,
     *,
     flattening: frozenset[str] = frozenset(),
+    outlooks: Outlooks = NO_OUTLOOKS,
 ) -> tuple[Alarm, tuple[Transition, ...]]:
     """Return the standing after `observation`, and what changed; `now` is by the venue's clock.
 
     `flattening` names the units whose flatten is latched: their part of an episode does not end before the
-    latch is gone. Idempotent: the same assessment again changes nothing and yields nothing.
+    latch is gone. `outlooks` say when its units may reach which level. Idempotent: the same assessment again
+    changes nothing and yields nothing.
     """
     if isinstance(observation, Blind):
         return _advance_protection(alarm, observation, policy, now)
     if observation.fetched_at == alarm.seen_at:
         return alarm, ()
     units = _advance_units(alarm, observation, policy, flattening)
-    changes = list(_unit_changes(alarm, units, observation))
+    units = tuple(_announce(unit, observation, policy, outlooks) for unit in units)
+    changes = list(_unit_changes(alarm, units, observation, outlooks))
     alarm = replace(alarm, units=units, seen_at=observation.fetched_at)
     alarm, episode_changes = advance_episode(alarm, observation, policy, flattening)
     alarm, protection_changes = _advance_protection(alarm, observation, policy, now)
@@ -136,6 +143,13 @@ def _advance_unit(
     )
     shown = _shown_twice(after, unit, seen_at, policy) if unit.actionable else Level.SAFE
     return replace(after, confirmed=min(level, max(before.confirmed, shown)))
+
+
+def _announce(unit: UnitAlarm, assessment: Assessment, policy: MarginPolicy, outlooks: Outlooks) -> UnitAlarm:
+    seen = assessment.unit(unit.key)
+    if seen is None:
+        return unit
+    return replace(unit, call_ahead=announced(unit, seen, outlooks, policy))
 
 
 def _has_lapsed(unit: UnitAlarm, seen_at: datetime, policy: MarginPolicy) -> bool:
@@ -207,7 +221,9 @@ def leading_reading(unit: UnitAssessment) -> Reading | None:
     return max(unit.readings, key=lambda reading: (reading.level, reading.ratio or 0), default=None)
 
 
-def _unit_changes(alarm: Alarm, units: tuple[UnitAlarm, ...], assessment: Assessment) -> Iterator[Transition]:
+def _unit_changes(
+    alarm: Alarm, units: tuple[UnitAlarm, ...], assessment: Assessment, outlooks: Outlooks
+) -> Iterator[Transition]:
     """Yield what changed for each unit, those that are gone included."""
     at = assessment.fetched_at
     for after in units:
@@ -243,6 +259,7 @@ def _unit_changes(alarm: Alarm, units: tuple[UnitAlarm, ...], assessment: Assess
                 reason=Reason.DEBT_DRIVES_RISK,
                 detail=(seen.debt_drives or "") if seen else "",
             )
+        yield from announcements(before, after, outlooks, at)
     kept = {unit.key for unit in units}
     for gone in alarm.units:
         if gone.key not in kept and gone.level > Level.SAFE:

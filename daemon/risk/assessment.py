@@ -18,6 +18,7 @@ from daemon.risk.picture import UnitPicture, picture
 from daemon.risk.policy import Level, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.repayment import debt_drives
+from daemon.risk.shock import Shock, nearest, shocks
 
 
 class Protection(StrEnum):
@@ -51,7 +52,8 @@ class UnitAssessment:
     `has_positions`: it answers for some itself; `reducible`: so does it, or a unit whose margin returns
     to it. `debts` are what it owes, the most within reach first. `gates` are those that concern it, the
     account's own included. `leverage` is gross notional / margin equity; `over_leverage` says that it is
-    above the cap, `over_leverage_held` above the cap less hysteresis.
+    above the cap, `over_leverage_held` above the cap less hysteresis. `shocks` are the price moves that would
+    take it to each further level.
     """
 
     key: str
@@ -73,6 +75,7 @@ class UnitAssessment:
     over_leverage: bool
     over_leverage_held: bool
     gates: tuple[Gate, ...]
+    shocks: tuple[Shock, ...] = ()
 
     def reading(self, measure: Measure) -> Reading | None:
         """Return the reading of `measure`; `None` where it makes no sense for the unit."""
@@ -160,6 +163,11 @@ class Assessment:
     def leverage(self) -> Decimal | None:
         """The highest effective leverage of any unit; `None` where no unit has one."""
         return _highest(unit.leverage for unit in self.units)
+
+    @property
+    def shock(self) -> Shock | None:
+        """The smallest price move that takes any unit to LIQUIDATION; `None`: none does, or it is there."""
+        return nearest([shock for unit in self.units for shock in unit.shocks], Level.LIQUIDATION)
 
     @property
     def worst(self) -> UnitAssessment | None:
@@ -319,6 +327,7 @@ def _judge_unit(
         over_leverage=leverage.over,
         over_leverage_held=leverage.held,
         gates=(*(gate for gate in gates if gate.concerns(key)), *_notes(unit, leverage, policy), *driven),
+        shocks=shocks(unit, snapshot, policy),
     )
 
 

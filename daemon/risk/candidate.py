@@ -5,10 +5,10 @@ both can be traded at the moment: the leg whose twin is halted does not stand al
 hedge never grows by what is offered here.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import zip_longest
+from itertools import product
 
 from brokers.models import AccountSnapshot, MarginMode, MarketRules, Measure, Side, Symbol
 from brokers.numbers import ONE, ZERO
@@ -113,14 +113,24 @@ def is_orderable(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
-    """Positions that hedge each other, or one that nothing hedges.
+    """Positions that hedge each other, or one that nothing hedges (`lighter` is empty), the largest first.
 
-    `legs` are of the heavier side and of the lighter one in turn, the largest of each first. `overhang` is
-    by how much the heavier side is heavier: the net quantity.
+    `overhang` is by how much the heavier side is heavier: the net quantity.
     """
 
-    legs: tuple[ValuedPosition, ...]
+    heavier: tuple[ValuedPosition, ...]
+    lighter: tuple[ValuedPosition, ...]
     overhang: Decimal
+
+    @property
+    def legs(self) -> tuple[ValuedPosition, ...]:
+        """All of them, the heavier side first."""
+        return self.heavier + self.lighter
+
+    @property
+    def pairs(self) -> Iterable[tuple[ValuedPosition, ValuedPosition]]:
+        """A leg of each side, the largest pair first."""
+        return product(self.heavier, self.lighter)
 
 
 def hedges(positions: Sequence[ValuedPosition]) -> tuple[Hedge, ...]:
@@ -130,13 +140,13 @@ def hedges(positions: Sequence[ValuedPosition]) -> tuple[Hedge, ...]:
         groups.setdefault(valued.position.hedge, []).append(valued)
     found: list[Hedge] = []
     for group in groups.values():
-        sides = [[leg for leg in group if leg.position.side is side] for side in Side]
+        sides = [tuple(leg for leg in group if leg.position.side is side) for side in Side]
         if not all(sides):
-            found += [Hedge(legs=(leg,), overhang=leg.position.quantity) for leg in group]
+            found += [Hedge(heavier=(leg,), lighter=(), overhang=leg.position.quantity) for leg in group]
             continue
         lighter, heavier = sorted(sides, key=lambda legs: (_quantity(legs), legs[0] is group[0]))
-        legs = [leg for pair in zip_longest(heavier, lighter) for leg in pair if leg is not None]
-        found.append(Hedge(legs=tuple(legs), overhang=_quantity(heavier) - _quantity(lighter)))
+        overhang = _quantity(heavier) - _quantity(lighter)
+        found.append(Hedge(heavier=heavier, lighter=lighter, overhang=overhang))
     return tuple(found)
 
 
@@ -155,33 +165,31 @@ def candidates(
 
     Left out is what a leg that cannot be ordered (dust, `excluded`, no price or rules) has a part in.
     """
-    found = []
-    for hedge in hedges(positions):
-        candidate = _candidate(hedge, snapshot.markets, market=market)
-        if candidate is not None and all(
-            is_orderable(leg, snapshot, excluded) and not candidate.lots(leg).is_dust
-            for leg in candidate.legs
-        ):
-            found.append(candidate)
-    return tuple(found)
+
+    def possible(legs: tuple[ValuedPosition, ...], most: Decimal) -> Candidate | None:
+        if not all(is_orderable(leg, snapshot, excluded) for leg in legs):
+            return None
+        candidate = Candidate(legs=legs, markets=snapshot.markets, most=most, market=market)
+        return None if any(candidate.lots(leg).is_dust for leg in legs) else candidate
+
+    found = (_candidate(hedge, possible) for hedge in hedges(positions))
+    return tuple(candidate for candidate in found if candidate is not None)
 
 
-def _candidate(hedge: Hedge, markets: Mapping[Symbol, MarketRules], *, market: bool) -> Candidate | None:
+def _candidate(hedge: Hedge, possible: Callable[..., Candidate | None]) -> Candidate | None:
     """Return the position, the overhang of a hedge while the venue takes so little, else a leg of each side.
 
     An overhang on the side for which the venue charges nothing stays: to cut it would free nothing.
     """
-    pair = hedge.legs[:PAIR]
-    if any(leg.position.symbol not in markets for leg in pair):
-        return None
-    first = pair[0].position.quantity
-    alone = Candidate(legs=pair[:1], markets=markets, most=min(hedge.overhang, first), market=market)
-    if len(pair) == 1 or (alone.most >= alone.lots(pair[0]).least and not _is_free(*pair)):
-        return alone
-    most = min(first, pair[1].position.quantity)
-    return Candidate(legs=pair, markets=markets, most=most, market=market)
+    for leg in hedge.heavier if not _is_free(hedge) else ():
+        alone = possible((leg,), min(hedge.overhang, leg.position.quantity))
+        if alone is not None and (not hedge.lighter or alone.most >= alone.lots(leg).least):
+            return alone
+    both = (possible(legs, min(leg.position.quantity for leg in legs)) for legs in hedge.pairs)
+    return next((candidate for candidate in both if candidate is not None), None)
 
 
-def _is_free(one: ValuedPosition, other: ValuedPosition) -> bool:
-    """Whether the venue says that it charges `other` alone."""
-    return all(one.margin(measure) == ZERO for measure in Measure) and any(map(other.margin, Measure))
+def _is_free(hedge: Hedge) -> bool:
+    """Whether the venue says that it charges the lighter side alone."""
+    charged = any(leg.margin(measure) for leg in hedge.lighter for measure in Measure)
+    return charged and all(leg.margin(measure) == ZERO for leg in hedge.heavier for measure in Measure)

@@ -51,22 +51,39 @@ def _cuts(desk: Desk, hedge: Hedge, dust: tuple[PositionKey, ...]) -> tuple[Cut,
 
     A hedge of more than two legs takes more than one step.
     """
-    larger, total = hedge.legs[0], hedge.legs[0].position.quantity
-    if len(hedge.legs) == 1:
-        first = _closing(desk, larger, total)
-        return () if first is None else ((larger, first),)
-    smaller, other = hedge.legs[1], min(hedge.legs[1].position.quantity, total)
-    first = _closing(desk, larger, min(total, other + hedge.overhang))
-    if first is None:
-        return ()
-    second = _closing(desk, smaller, min(other, first))
-    if second is not None and first - second > hedge.overhang:
-        first = _closing(desk, larger, second + hedge.overhang)
-    if first is not None and second is not None:
-        return ((larger, first), (smaller, second))
-    whole = len(hedge.legs) == PAIR and smaller.position.key in dust and total >= 2 * other
-    alone = _closing(desk, larger, total if whole else min(total, hedge.overhang))
-    return () if alone is None else ((larger, alone),)
+    if not hedge.lighter:
+        (leg,) = hedge.heavier
+        whole = _closing(desk, leg, leg.position.quantity)
+        return () if whole is None else ((leg, whole),)
+    for larger, smaller in hedge.pairs:
+        both = _pair(desk, larger, smaller, hedge.overhang)
+        if both:
+            return both
+    for leg in hedge.heavier:
+        total = leg.position.quantity
+        alone = _closing(desk, leg, total if _is_all(hedge, dust) else min(total, hedge.overhang))
+        if alone is not None:
+            return ((leg, alone),)
+    return ()
+
+
+def _pair(desk: Desk, larger: ValuedPosition, smaller: ValuedPosition, overhang: Decimal) -> tuple[Cut, ...]:
+    """Return how much to close of two legs: alike, and of the heavier side the overhang on top."""
+    total = larger.position.quantity
+    other = min(smaller.position.quantity, total)
+    first = _closing(desk, larger, min(total, other + overhang))
+    second = None if first is None else _closing(desk, smaller, min(other, first))
+    if first is not None and second is not None and first - second > overhang:
+        first = _closing(desk, larger, second + overhang)
+    return () if first is None or second is None else ((larger, first), (smaller, second))
+
+
+def _is_all(hedge: Hedge, dust: tuple[PositionKey, ...]) -> bool:
+    """Whether one position against dust may go whole: what it leaves bare is less than is bare now."""
+    if len(hedge.legs) > PAIR:
+        return False
+    larger, smaller = (leg.position for leg in hedge.legs)
+    return smaller.key in dust and larger.quantity >= 2 * smaller.quantity
 
 
 def _closing(desk: Desk, valued: ValuedPosition, most: Decimal) -> Decimal | None:

@@ -80,13 +80,15 @@ def _time_gates(snapshot: AccountSnapshot, policy: MarginPolicy, now: datetime) 
 
 
 def _finding_gate(finding: Finding, snapshot: AccountSnapshot) -> Gate:
-    """A broker's finding blocks what it is about: a unit, else the account.
+    """A broker's finding blocks what it is about: a unit that the picture shows, else the account.
 
     An instrument without market rules or a live price blocks only its own position: the venue's totals still
     count it, so the other positions may be cut.
     """
     owners = {position.unit for position in snapshot.positions if position.symbol == finding.symbol}
     unit = finding.unit if finding.unit is not None else (owners.pop() if len(owners) == 1 else None)
+    if unit not in {one.key for one in snapshot.units}:
+        unit = None
     unknown = finding.code in NOT_ORDERABLE and finding.symbol is not None
     return Gate(
         reason=Reason(finding.code.value),

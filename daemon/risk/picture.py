@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from brokers.models import (
     AccountSnapshot,
@@ -54,7 +55,7 @@ class ValuedPosition:
         return self._in_unit(self.position.maintenance_margin)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class UnitPicture:
     """A unit with the positions it answers for."""
 
@@ -63,9 +64,16 @@ class UnitPicture:
 
     def usages(self, measure: Measure) -> tuple[Usage, ...]:
         """Return the usages of `measure`; empty when its figures are missing."""
+        return self._utilization if measure is Measure.UTILIZATION else self._maintenance
+
+    @cached_property
+    def _utilization(self) -> tuple[Usage, ...]:
         unit = self.unit
-        if measure is Measure.UTILIZATION:
-            return utilization(unit.initial_margin, unit.available_margin, unit.margin_equity)
+        return utilization(unit.initial_margin, unit.available_margin, unit.margin_equity)
+
+    @cached_property
+    def _maintenance(self) -> tuple[Usage, ...]:
+        unit = self.unit
         return maintenance_usage(unit.maintenance_margin, unit.margin_equity, unit.venue_ratio)
 
     def margin(self, measure: Measure) -> Decimal | None:

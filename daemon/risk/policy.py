@@ -190,6 +190,8 @@ class MarginPolicy:
     `alarm_max_age` leaves the account unprotected. `max_spread` bounds `fetched_at - as_of`, which holds the
     network's latency beside the time between the parts: no less than `act_max_age`, or a venue that answers
     slowly, and fast enough to be acted upon, is only ever watched. How far apart parts came, adapters say.
+    `forecast_window` is how much history says when a level may be reached; CRITICAL or worse within
+    `forecast_lead` is alarmed, with a lead of zero never.
     """
 
     utilization: Ladder = Ladder(
@@ -207,6 +209,8 @@ class MarginPolicy:
     act_max_age: timedelta = timedelta(seconds=5)
     alarm_max_age: timedelta = timedelta(seconds=15)
     max_spread: timedelta = timedelta(seconds=5)
+    forecast_window: timedelta = timedelta(minutes=15)
+    forecast_lead: timedelta = timedelta(minutes=5)
     confirmation: Confirmation = Confirmation()
     limits: ReductionLimits = ReductionLimits()
 
@@ -219,6 +223,8 @@ class MarginPolicy:
         ages = (self.poll_interval, self.max_spread, self.act_max_age)
         if min(ages) <= timedelta(0) or self.alarm_max_age < self.act_max_age:
             raise ValueError("ages must be positive, and alarm_max_age no shorter than act_max_age")
+        if self.forecast_window <= timedelta(0) or self.forecast_lead < timedelta(0):
+            raise ValueError("a forecast needs a positive window, and its lead cannot be negative")
         self._check_actions()
 
     def _check_measure(self, measure: Measure) -> None:

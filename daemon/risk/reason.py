@@ -17,6 +17,8 @@ class Reason(StrEnum):
     EPISODE_LAPSED = "episode_lapsed"  # after a gap the unit is no longer where it was
     LEVERAGE_OVER_CAP = "leverage_over_cap"
     LEVERAGE_WITHIN_CAP = "leverage_within_cap"
+    CALL_AHEAD = "call_ahead"  # as it moves, a level may be reached within the lead time
+    CALL_AVERTED = "call_averted"
     DEFICIT_WITHOUT_POSITIONS = "deficit_without_positions"  # equity below zero and nothing to cut
 
     # who or what holds margind back

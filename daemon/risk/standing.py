@@ -41,7 +41,8 @@ class UnitAlarm:
     the venue's clock. `confirmed` is the highest level that two samples of a run have reached, SAFE for none.
     `in_episode`: it is being de-levered down to its target. `resumed_at` is when it was seen again after a
     gap in the middle of an episode or a flatten: it awaits confirmation. `debt_driven`: since it was last
-    SAFE it was seen with debt that no closing of positions would have helped against.
+    SAFE it was seen with debt that no closing of positions would have helped against. `call_ahead` is the
+    level that was announced because it may soon be reached, SAFE for none.
     """
 
     key: str
@@ -56,6 +57,7 @@ class UnitAlarm:
     over_leverage: bool = False
     debt_driven: bool = False
     resumed_at: datetime | None = None
+    call_ahead: Level = Level.SAFE
 
     def run_since(self, level: Level) -> datetime | None:
         """Return when the present run of good samples at or above `level` began; `None`: there is none."""
@@ -167,6 +169,8 @@ class TransitionKind(StrEnum):
     LEVERAGE_OVER_CAP = "leverage_over_cap"
     LEVERAGE_WITHIN_CAP = "leverage_within_cap"
     DEBT_DRIVES_RISK = "debt_drives_risk"
+    CALL_AHEAD = "call_ahead"
+    CALL_AVERTED = "call_averted"  # what was announced is no longer near, and did not happen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +211,7 @@ def _unit_to_json(unit: UnitAlarm) -> dict[str, object]:
         "over_leverage": unit.over_leverage,
         "debt_driven": unit.debt_driven,
         "resumed_at": _time_to_json(unit.resumed_at),
+        "call_ahead": unit.call_ahead.label,
     }
 
 
@@ -224,6 +229,7 @@ def _unit_from_json(values: Mapping[str, Any]) -> UnitAlarm:
         over_leverage=bool(values["over_leverage"]),
         debt_driven=bool(values.get("debt_driven", False)),
         resumed_at=_time_from_json(values.get("resumed_at")),
+        call_ahead=Level[values.get("call_ahead", Level.SAFE.label).upper()],
     )
 
 

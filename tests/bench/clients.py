@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -20,15 +20,7 @@ from daemon.risk.policy import MarginPolicy, Mode
 from daemon.topup import TopUpCaps
 from database.journal import Journal
 from tests.bench.market import Holder
-
-PRODUCTS: Mapping[str, str] = {"bybit": "unified", "binance": "usdm", "okx": "unified"}
-CCXT_CLASSES: Mapping[str, str] = {"bybit": "bybit", "binance": "binanceusdm", "okx": "okx"}
-CCXT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "bybit": {"defaultType": "swap", "fetchMarkets": {"types": ["linear"]}},
-    "binance": {},
-    "okx": {"fetchMarkets": {"types": ["swap"]}},
-}
-
+from tests.bench.products import Product
 
 VAST = BudgetRules(capacity=1e9, period_s=1.0, scope=BudgetScope.KEY)
 
@@ -55,18 +47,20 @@ class Wrong(AssertionError):
 class MargindClient:
     """An account in enforce mode, one whole cycle at a time, with a real journal."""
 
-    def __init__(self, broker: str, holder: Holder, url: str, *, journal: Journal, clock: Clock) -> None:
+    def __init__(self, product: Product, holder: Holder, url: str, *, journal: Journal, clock: Clock) -> None:
         self._holder = holder
         spec = BrokerSpec(
-            account_id=AccountId(f"{broker}-{holder.name}"),
-            broker=broker,
-            product=PRODUCTS[broker],
+            account_id=AccountId(f"{product.broker}-{product.product}-{holder.name}"),
+            broker=product.broker,
+            product=product.product,
             credentials=Credentials(
-                api_key=holder.name, secret=holder.secret, password=holder.passphrase_at(broker)
+                api_key=holder.key,
+                secret=product.secret_of(holder.name),
+                password=product.passphrase_of(holder.name),
             ),
             endpoint=url,
         )
-        self._broker = _adapter(broker)(spec)
+        self._broker = _adapter(product)(spec)
         guarded = Guarded(
             broker=self._broker,
             policy=MarginPolicy(),
@@ -89,39 +83,49 @@ class MargindClient:
 
 
 @functools.cache
-def _adapter(broker: str) -> Callable[[BrokerSpec], Broker]:
-    """Return the adapter as it is at a venue whose address limits hold nobody back: we wait for CPU alone."""
+def _adapter(product: Product) -> Callable[[BrokerSpec], Broker]:
+    """Return the adapter as it is at a venue whose limits hold nobody back: we wait for CPU alone."""
     nobody = Credentials(api_key="", secret="", password="")
     spec = BrokerSpec(
-        account_id=AccountId("nobody"), broker=broker, product=PRODUCTS[broker], credentials=nobody
+        account_id=AccountId("nobody"), broker=product.broker, product=product.product, credentials=nobody
     )
     shipped: Any = type(open_broker(spec))
-    return type(shipped.__name__, (shipped,), {"profile": replace(shipped.profile, budget=VAST)})
+    return type(
+        shipped.__name__, (shipped,), {"profile": replace(shipped.profile, budget=VAST, call_limits={})}
+    )
 
 
 class CcxtClient:
-    """An account as ccxt's unified calls read it; markets are loaded with the first reading."""
+    """An account as plain ccxt reads it; markets are loaded with the first reading."""
 
-    def __init__(self, broker: str, holder: Holder, url: str) -> None:
+    def __init__(self, product: Product, holder: Holder, url: str) -> None:
+        self._reads = product.ccxt
         self._holder = holder
-        self.exchange = getattr(ccxt.async_support, CCXT_CLASSES[broker])(
+        self.exchange = getattr(ccxt.async_support, self._reads.ccxt_class)(
             {
-                "apiKey": holder.name,
-                "secret": holder.secret,
-                "password": holder.passphrase_at(broker),
+                "apiKey": holder.key,
+                "secret": product.secret_of(holder.name),
+                "password": product.passphrase_of(holder.name),
                 "enableRateLimit": False,
-                "options": {**CCXT_OPTIONS[broker], "fetchCurrencies": False},
+                "options": {**self._reads.options, "fetchCurrencies": False},
             }
         )
         self.exchange.has["fetchCurrencies"] = False
         self.exchange.urls["api"] = redirect(self.exchange.urls["api"], url)
 
     async def once(self) -> None:
-        """Fetch balance and positions."""
-        balance = await self.exchange.fetch_balance()
-        positions = await self.exchange.fetch_positions()
-        if len(positions) != self._holder.positions or not balance["USDT"]["total"]:
-            raise Wrong(f"ccxt {self._holder.name}: {len(positions)} positions, {balance.get('USDT')}")
+        """Make the reads of one picture."""
+        reads, exchange = self._reads, self.exchange
+        if reads.balance is not None:
+            balance = await exchange.fetch_balance(dict(reads.balance))
+            if not any(balance["total"].values()):
+                raise Wrong(f"ccxt {self._holder.name}: {balance}")
+        if reads.positions is not None:
+            positions = await exchange.fetch_positions(None, dict(reads.positions))
+            if not positions:
+                raise Wrong(f"ccxt {self._holder.name}: no positions")
+        for call, params in reads.raw:
+            await getattr(exchange, call)(dict(params))
 
     async def aclose(self) -> None:
         """Close its connections."""

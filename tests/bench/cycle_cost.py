@@ -1,8 +1,9 @@
-"""What one poll of one account costs in CPU: margind's whole cycle against ccxt reading the same account.
+"""What one poll of one account costs in CPU: margind's whole cycle against ccxt making the same reads.
 
-margind reads, parses, judges, decides and journals; ccxt fetches balance and positions, and does nothing with
-them. Both sides take turns within a round, on the same loop, and each asks a venue of its own, so that
-neither uses up the other's request limits. CPU is that of this process, system time included.
+margind reads, parses, judges, decides and journals; ccxt fetches balance, positions and what else the picture
+is made of, and does nothing with them. Both sides take turns within a round, on the same loop, and each asks
+a venue of its own, so that neither uses up the other's request limits. CPU is that of this process, system
+time included.
 """
 
 import asyncio
@@ -17,26 +18,23 @@ from pathlib import Path
 from daemon.clock import SystemClock
 from database.journal import Journal
 from tests.bench.clients import CcxtClient, Client, MargindClient, close_all
-from tests.bench.market import BROKERS, cell
+from tests.bench.market import cell
 from tests.bench.play import Hall, playing
+from tests.bench.products import PRODUCTS, Product
 from tests.bench.spread import Spread
 
 ACCOUNTS = 6
 TURN = 3
 """How often a side reads all its accounts before it is the other's turn."""
 
-LEAST_ROUND_S = 0.8
-"""Faster, and OKX would refuse: it counts every endpoint by key."""
-
 WARM_UP = 3
-SIZES = (10, 50)
 
 
 @dataclass(slots=True, kw_only=True)
 class Cell:
-    """One venue and number of positions: the clients of both sides, and the CPU seconds of every round."""
+    """One product and number of positions: the clients of both sides, and the CPU seconds of every round."""
 
-    broker: str
+    product: Product
     positions: int
     ours: list[Client] = field(default_factory=list)
     theirs: list[Client] = field(default_factory=list)
@@ -47,13 +45,13 @@ class Cell:
         """Let both sides have their turn."""
         sides = [(self.ours, self.our_seconds), (self.theirs, self.their_seconds)]
         for clients, seconds in sides if ours_first else reversed(sides):
-            seconds.append(await _cpu_seconds(clients, TURN) / (TURN * len(clients)))
+            seconds.append(await _cpu_seconds(clients, TURN, self.product.gap_s) / (TURN * len(clients)))
 
     def result(self) -> "CycleCost":
         """Sum up the rounds."""
         ratios = [ours / theirs for ours, theirs in zip(self.our_seconds, self.their_seconds, strict=True)]
         return CycleCost(
-            broker=self.broker,
+            product=self.product.name,
             positions=self.positions,
             ratio=Spread.of(ratios),
             margind_ms=Spread.of([seconds * 1000 for seconds in self.our_seconds]).median,
@@ -65,7 +63,7 @@ class Cell:
 class CycleCost:
     """CPU of one cycle on both sides; `ratio` is margind's over ccxt's, round by round."""
 
-    broker: str
+    product: str
     positions: int
     ratio: Spread
     margind_ms: float
@@ -73,12 +71,23 @@ class CycleCost:
 
 
 async def measure_cycles(
-    folder: Path, *, rounds: int, sizes: Sequence[int] = SIZES, brokers: Sequence[str] = BROKERS
+    folder: Path,
+    *,
+    rounds: int,
+    sizes: Sequence[int] | None = None,
+    products: Sequence[str] = tuple(PRODUCTS),
 ) -> tuple[CycleCost, ...]:
-    """Return the cost of a cycle per venue and number of positions; the journal lies in `folder`."""
-    cells = [Cell(broker=broker, positions=size) for broker in brokers for size in sizes]
+    """Return the cost of a cycle per product and number of positions; the journal lies in `folder`.
+
+    `sizes` are the numbers of positions, by default each product's own.
+    """
+    cells = [
+        Cell(product=PRODUCTS[name], positions=size)
+        for name in products
+        for size in sizes or PRODUCTS[name].sizes
+    ]
     halls = [
-        Hall(broker=one.broker, holders=cell(one.positions, ACCOUNTS))
+        Hall(product=one.product.name, holders=cell(one.positions, ACCOUNTS))
         for one in cells
         for _ in ("ours", "theirs")
     ]
@@ -90,23 +99,25 @@ async def measure_cycles(
         for one in cells:
             our_url, their_url = next(urls), next(urls)
             for holder in cell(one.positions, ACCOUNTS):
-                one.ours.append(MargindClient(one.broker, holder, our_url, journal=journal, clock=clock))
-                one.theirs.append(CcxtClient(one.broker, holder, their_url))
+                one.ours.append(MargindClient(one.product, holder, our_url, journal=journal, clock=clock))
+                one.theirs.append(CcxtClient(one.product, holder, their_url))
         stack.push_async_callback(close_all, [client for one in cells for client in (*one.ours, *one.theirs)])
         for _ in range(WARM_UP):
             for one in cells:
-                await _cpu_seconds([*one.ours, *one.theirs], times=1)
+                await _cpu_seconds([*one.ours, *one.theirs], times=1, gap_s=one.product.gap_s)
         gc.collect()
         for number in range(rounds):
-            rested = asyncio.create_task(asyncio.sleep(LEAST_ROUND_S))
             for one in cells:
                 await one.round(ours_first=number % 2 == 0)
-            await rested
     return tuple(one.result() for one in cells)
 
 
-async def _cpu_seconds(clients: Sequence[Client], times: int) -> float:
+async def _cpu_seconds(clients: Sequence[Client], times: int, gap_s: float) -> float:
+    """Read every client `times` times, each at least `gap_s` after its last time."""
     began = time.process_time()
-    for client in list(clients) * times:
-        await client.once()
+    for _ in range(times):
+        rested = asyncio.get_running_loop().time() + gap_s
+        for client in clients:
+            await client.once()
+        await asyncio.sleep(max(rested - asyncio.get_running_loop().time(), 0.0))
     return time.process_time() - began

@@ -13,6 +13,7 @@ from daemon.risk.policy import Level, Mode
 from daemon.risk.reason import Reason
 from daemon.state import CycleOutcome
 from tests.bench.market import cell
+from tests.bench.products import PRODUCTS
 
 ROUNDS = 15
 LINES = 100
@@ -20,9 +21,9 @@ LINES = 100
 
 def measure_log_line() -> float:
     """Return the CPU milliseconds of a calm cycle's line as JSON, fifty secrets scrubbed out of it."""
-    configure(
-        level="info", form="json", secrets=[holder.secret for holder in cell(1, 50)], stream=io.StringIO()
-    )
+    product = PRODUCTS["bybit unified"]
+    secrets = [product.secret_of(holder.name) for holder in cell(1, 50)]
+    configure(level="info", form="json", secrets=secrets, stream=io.StringIO())
     outcome = _calm_outcome()
     return median(_milliseconds(outcome) for _ in range(ROUNDS))
 

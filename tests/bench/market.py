@@ -1,35 +1,31 @@
-"""The market of the benchmark: sixty perpetuals, and accounts that hold some of them."""
+"""The markets of the benchmark, and accounts that hold some of what they list.
 
-from collections.abc import Mapping, Sequence
+Three venues list sixty perpetuals; the others list what the sandbox ships.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.models import Side
-from brokers.numbers import floor_to_step
+from brokers.models import ContractKind, Side
+from brokers.numbers import ZERO, floor_to_step
 from brokers.sandbox.instrument import Instrument, maintenance_tiers
 from brokers.sandbox.scenarios import calm
-from brokers.sandbox.spec import AccountSpec, Asset, MarginPool, OpeningPosition, OpeningWallet, SandboxSpec
-from brokers.sandbox.venues import VENUES
+from brokers.sandbox.spec import AccountSpec, Asset, OpeningPosition, OpeningWallet, SandboxSpec
+from tests.bench.products import Product
 
-BROKERS = ("bybit", "binance", "okx")
 LISTED = 60
 LEVERAGE = Decimal(10)
 TICK_MS = 5000
 """How often the venue itself acts. It has nothing to do here, and its CPU is the client's neighbour."""
 
-POOLS: Mapping[str, MarginPool] = {
-    "bybit": MarginPool.ACCOUNT,  # unified, cross
-    "binance": MarginPool.CURRENCY,  # USD-M, single asset
-    "okx": MarginPool.ACCOUNT,  # unified, multi-currency
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """One account: its name is also its key. It holds `positions` contracts, the first one number `first`.
+    """One account. It holds `positions` contracts, the first one number `first`.
 
-    Each is worth `notional` USDT when it is opened; `utilization` is what part of the account's equity their
-    initial margin takes.
+    Each is worth `notional` dollars when it is opened; `utilization` is what part of the account's equity
+    their initial margin takes.
     """
 
     name: str
@@ -39,13 +35,9 @@ class Holder:
     utilization: Decimal = Decimal("0.35")
 
     @property
-    def secret(self) -> str:
-        """The secret of its key."""
-        return f"secret-of-{self.name}"
-
-    def passphrase_at(self, broker: str) -> str | None:
-        """Return the passphrase of its key; only OKX's keys have one."""
-        return f"passphrase-of-{self.name}" if broker == "okx" else None
+    def key(self) -> str:
+        """Its API key: another text than its name, for the log shows no key."""
+        return f"key-of-{self.name}"
 
 
 def cell(positions: int, count: int) -> tuple[Holder, ...]:
@@ -75,22 +67,31 @@ def coin(number: int) -> str:
     return f"COIN{number:02d}"
 
 
-def venue_spec(broker: str, holders: Sequence[Holder], now_ms: int) -> SandboxSpec:
-    """Return a calm venue that lists sixty perpetuals in USDT and keeps the accounts of `holders`."""
-    instruments = tuple(_perpetual(number) for number in range(LISTED))
-    if broker == "okx":
-        instruments = tuple(map(_as_swap, instruments))
-    coins = tuple(Asset(name=coin(number), usd_price=_price(number)) for number in range(LISTED))
-    stable = tuple(Asset(name=name, usd_price=Decimal(1), stable=True) for name in ("USDC", "USDT"))
+def venue_spec(product: Product, holders: Sequence[Holder], now_ms: int) -> SandboxSpec:
+    """Return a calm venue that keeps the accounts of `holders`."""
+    instruments, assets = _long_list(product) if product.is_long else _shipped(product)
     return SandboxSpec(
         instruments=instruments,
-        assets=(*coins, *stable),
-        accounts=tuple(_account(broker, holder, instruments) for holder in holders),
-        rules=VENUES[broker].rules,
+        assets=assets,
+        accounts=tuple(_account(product, holder, instruments, assets) for holder in holders),
+        rules=product.played.rules,
         scenario=calm(),
         start_ms=now_ms,
         tick_ms=TICK_MS,
     )
+
+
+def _long_list(product: Product) -> tuple[tuple[Instrument, ...], tuple[Asset, ...]]:
+    instruments = tuple(_perpetual(number) for number in range(LISTED))
+    if product.broker == "okx":
+        instruments = tuple(map(_as_swap, instruments))
+    coins = tuple(Asset(name=coin(number), usd_price=_price(number)) for number in range(LISTED))
+    stable = tuple(Asset(name=name, usd_price=Decimal(1), stable=True) for name in ("USDC", "USDT"))
+    return instruments, (*coins, *stable)
+
+
+def _shipped(product: Product) -> tuple[tuple[Instrument, ...], tuple[Asset, ...]]:
+    return product.played.instruments, product.played.assets
 
 
 def _price(number: int) -> Decimal:
@@ -123,24 +124,35 @@ def _as_swap(instrument: Instrument) -> Instrument:
     )
 
 
-def _account(broker: str, holder: Holder, instruments: Sequence[Instrument]) -> AccountSpec:
-    numbers = [(holder.first + more) % LISTED for more in range(holder.positions)]
-    held = [(number, instruments[number]) for number in numbers]
-    margin = holder.notional * holder.positions / LEVERAGE
+def _account(
+    product: Product, holder: Holder, instruments: Sequence[Instrument], assets: Sequence[Asset]
+) -> AccountSpec:
+    prices = {asset.name: asset.usd_price for asset in assets}
+    held = [instruments[(holder.first + more) % len(instruments)] for more in range(holder.positions)]
+    margin = holder.notional / LEVERAGE / holder.utilization
+    balances = dict.fromkeys(product.wallets, holder.notional)
+    for instrument in held:
+        balances[instrument.settle] = balances.get(instrument.settle, ZERO) + margin
     return AccountSpec(
         name=holder.name,
-        api_key=holder.name,
-        secret=holder.secret,
-        password=holder.passphrase_at(broker) or "",
-        wallets={"USDT": OpeningWallet(balance=margin / holder.utilization)},
-        margin_pool=POOLS[broker],
+        api_key=holder.key,
+        secret=product.secret_of(holder.name),
+        password=product.passphrase_of(holder.name) or "",
+        wallets={name: OpeningWallet(balance=dollars / prices[name]) for name, dollars in balances.items()},
+        margin_pool=product.pool,
         default_leverage=LEVERAGE,
         positions=tuple(
             OpeningPosition(
                 symbol=instrument.name,
                 side=Side.LONG,
-                quantity=floor_to_step(holder.notional / _price(number), instrument.lot_step),
+                quantity=_quantity(instrument, holder.notional, prices[instrument.base]),
             )
-            for number, instrument in held
+            for instrument in held
         ),
     )
+
+
+def _quantity(instrument: Instrument, notional: Decimal, price: Decimal) -> Decimal:
+    """Return what is worth `notional` dollars, in the engine's units."""
+    units = notional / price if instrument.kind is ContractKind.LINEAR else notional
+    return max(floor_to_step(units, instrument.lot_step), instrument.lot_step)

@@ -1,6 +1,6 @@
 """What one further account costs in memory: margind's adapter and cycle against two ccxt instances.
 
-Each side is a process of its own, `python -m tests.bench.memory SIDE BROKER COUNT URL`. It opens and reads a
+Each side is a process of its own, `python -m tests.bench.memory SIDE PRODUCT COUNT URL`. It opens and reads a
 few accounts, so that everything accounts share is there, then `COUNT` more, and prints by how many bytes each
 of these made it grow: resident memory, as the operating system counts it. On ccxt's side the instances share
 their markets, and the second instance of a pair is never used.
@@ -20,10 +20,10 @@ import psutil
 from daemon.clock import SystemClock
 from database.journal import Journal
 from tests.bench.clients import CcxtClient, Client, MargindClient, close_all
-from tests.bench.market import BROKERS, Holder, cell
+from tests.bench.market import Holder, cell
 from tests.bench.play import Hall, playing, start
+from tests.bench.products import PRODUCTS, Product
 
-POSITIONS = 10
 FIRST = 8
 
 
@@ -31,38 +31,34 @@ FIRST = 8
 class MemoryCost:
     """Kilobytes per further account on both sides."""
 
-    broker: str
+    product: str
     margind_kb: float
     ccxt_kb: float
 
 
-async def measure_memory(*, count: int = 50, brokers: Sequence[str] = BROKERS) -> tuple[MemoryCost, ...]:
-    """Return what each of `count` further accounts costs at every venue."""
-    halls = [Hall(broker=broker, holders=cell(POSITIONS, FIRST + count)) for broker in brokers]
-    async with playing(halls) as urls:
-        return tuple(
-            await asyncio.gather(
-                *(_cost(broker, count, url) for broker, url in zip(brokers, urls, strict=True))
-            )
+async def measure_memory(*, count: int, products: Sequence[str] = tuple(PRODUCTS)) -> tuple[MemoryCost, ...]:
+    """Return what each of `count` further accounts costs, of every product."""
+    return tuple([await _cost(name, count) for name in products])
+
+
+async def _cost(product: str, count: int) -> MemoryCost:
+    hall, sides = Hall(product=product, holders=_holders(PRODUCTS[product], count)), ("margind", "ccxt")
+    async with playing([hall for _ in sides]) as urls:
+        ours, theirs = await asyncio.gather(
+            *(_grown_kb(side, product, count, url) for side, url in zip(sides, urls, strict=True))
         )
+    return MemoryCost(product=product, margind_kb=ours, ccxt_kb=theirs)
 
 
-async def _cost(broker: str, count: int, url: str) -> MemoryCost:
-    ours, theirs = await asyncio.gather(
-        *(_grown_kb(side, broker, count, url) for side in ("margind", "ccxt"))
-    )
-    return MemoryCost(broker=broker, margind_kb=ours, ccxt_kb=theirs)
-
-
-async def _grown_kb(side: str, broker: str, count: int, url: str) -> float:
-    process = await start("tests.bench.memory", side, broker, str(count), url)
+async def _grown_kb(side: str, product: str, count: int, url: str) -> float:
+    process = await start("tests.bench.memory", side, product, str(count), url)
     said, _ = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"measuring {side} at {broker} failed")
+        raise RuntimeError(f"measuring {side} at {product} failed")
     return int(said) / 1024
 
 
-async def _bytes_per_account(side: str, broker: str, count: int, url: str) -> int:
+async def _bytes_per_account(side: str, product: Product, count: int, url: str) -> int:
     clock = SystemClock()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -70,19 +66,23 @@ async def _bytes_per_account(side: str, broker: str, count: int, url: str) -> in
     ):
 
         def ours(holder: Holder) -> Client:
-            return MargindClient(broker, holder, url, journal=journal, clock=clock)
+            return MargindClient(product, holder, url, journal=journal, clock=clock)
 
         def theirs(holder: Holder) -> Client:
-            return _Pair(broker, holder, url)
+            return _Pair(product, holder, url)
 
         open_one = ours if side == "margind" else theirs
-        holders = cell(POSITIONS, FIRST + count)
+        holders = _holders(product, count)
         clients = await _opened(open_one, holders[:FIRST])
         before = _resident()
         clients += await _opened(open_one, holders[FIRST:])
         grown = _resident() - before
         await close_all(clients)
     return grown // count
+
+
+def _holders(product: Product, count: int) -> tuple[Holder, ...]:
+    return cell(product.sizes[0], FIRST + count)
 
 
 async def _opened(open_one: Callable[[Holder], Client], holders: Iterable[Holder]) -> list[Client]:
@@ -104,8 +104,8 @@ class _Pair:
 
     listed: ClassVar[list[CcxtClient]] = []
 
-    def __init__(self, broker: str, holder: Holder, url: str) -> None:
-        self._polling, self._emergency = (CcxtClient(broker, holder, url) for _ in range(2))
+    def __init__(self, product: Product, holder: Holder, url: str) -> None:
+        self._polling, self._emergency = (CcxtClient(product, holder, url) for _ in range(2))
 
     async def once(self) -> None:
         """Read the account by the polling one."""
@@ -122,5 +122,5 @@ class _Pair:
 
 
 if __name__ == "__main__":
-    _side, _broker, _count, _url = sys.argv[1:]
-    print(asyncio.run(_bytes_per_account(_side, _broker, int(_count), _url)))  # noqa: T201 - the answer
+    _side, _product, _count, _url = sys.argv[1:]
+    print(asyncio.run(_bytes_per_account(_side, PRODUCTS[_product], int(_count), _url)))  # noqa: T201 - the answer

@@ -17,16 +17,21 @@ START_PATIENCE_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hall:
-    """One venue to be played, with its accounts."""
+    """One venue to be played, with its accounts; `product` is a name in `PRODUCTS`.
 
-    broker: str
+    `counts`: it refuses who asks for too much, as the venue does. Else nobody is refused.
+    """
+
+    product: str
     holders: tuple[Holder, ...]
+    counts: bool = False
 
 
 @asynccontextmanager
-async def playing(halls: Sequence[Hall]) -> AsyncIterator[tuple[str, ...]]:
-    """Play `halls` while the context is open; the value is where each answers, in their order."""
+async def playing(halls: Sequence[Hall], *, core: int | None = None) -> AsyncIterator[tuple[str, ...]]:
+    """Play `halls` while the context is open, on `core` alone if told; where each answers, in their order."""
     process = await start("tests.bench.venues")
+    keep_to(process, core)
     assert process.stdin is not None  # both are pipes
     assert process.stdout is not None
     order = json.dumps([asdict(hall) for hall in halls], default=str)
@@ -37,6 +42,12 @@ async def playing(halls: Sequence[Hall]) -> AsyncIterator[tuple[str, ...]]:
     finally:
         process.stdin.close()
         await process.wait()
+
+
+def keep_to(process: asyncio.subprocess.Process, core: int | None) -> None:
+    """Let a process that has just begun run on one core only; `None`: on any."""
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})
 
 
 async def start(module: str, *arguments: str) -> asyncio.subprocess.Process:

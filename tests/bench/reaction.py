@@ -22,10 +22,11 @@ from tests.bench.guarding import guarding
 from tests.bench.market import LEVERAGE, Holder, coin, singles
 from tests.bench.metronome import ticking
 from tests.bench.play import Hall, playing
+from tests.bench.products import PRODUCTS, Product
 from tests.bench.spread import percentile
 from tests.bench.tap import Tap
 
-CROWD: Mapping[str, int] = MappingProxyType({"bybit": 10, "okx": 10})
+CROWD: Mapping[str, int] = MappingProxyType({"bybit unified": 10, "okx unified": 10})
 """Accounts at each venue. None at Binance: it counts requests by address, and a list of all open orders is so
 dear there that an account could not have an episode every few seconds."""
 
@@ -43,7 +44,7 @@ PATIENCE_S = 15.0
 class ReactionTime:
     """Milliseconds from answer to order; `missed` falls led to no order in time."""
 
-    broker: str
+    product: str
     p50_ms: float
     p99_ms: float
     worst_ms: float
@@ -68,7 +69,7 @@ class Reactions:
 class Subject:
     """One account whose price will fall."""
 
-    broker: str
+    product: Product
     holder: Holder
     venue_url: str
     tap: Tap
@@ -77,7 +78,7 @@ class Subject:
         """Let its price fall far enough; return what will be the seconds of the reaction."""
         async with session.get(f"{self.venue_url}/_sandbox/truth") as answer:
             truth = (await answer.json())["accounts"][self.holder.name]
-        reaction = self.tap.next_order(self.holder.name)
+        reaction = self.tap.next_order(self.holder.key)
         drop = {"asset": coin(self.holder.first), "factor": str(1 - _fall_to(FALLEN, truth))}
         async with session.post(f"{self.venue_url}/_sandbox/scenario", json=drop) as answer:
             answer.raise_for_status()
@@ -92,29 +93,30 @@ async def measure_reactions(
     The first fall comes `settled_s` after the first look: by then the history has its tables, whose making is
     the only long work of the carrier's.
     """
-    halls = [Hall(broker=broker, holders=singles(count)) for broker, count in crowd.items()]
+    halls = [Hall(product=name, holders=singles(count)) for name, count in crowd.items()]
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
         urls = await stack.enter_async_context(playing(halls))
         subjects, taps = [], []
         for hall, url in zip(halls, urls, strict=True):
-            tap = await stack.enter_async_context(Tap(hall.broker, url))
+            tap = await stack.enter_async_context(Tap(PRODUCTS[hall.product].broker, url))
             taps.append(tap)
             subjects += [
-                Subject(broker=hall.broker, holder=holder, venue_url=url, tap=tap) for holder in hall.holders
+                Subject(product=PRODUCTS[hall.product], holder=holder, venue_url=url, tap=tap)
+                for holder in hall.holders
             ]
-        guarded = [(subject.broker, subject.holder, subject.tap.url) for subject in subjects]
+        guarded = [(subject.product, subject.holder, subject.tap.url) for subject in subjects]
         await stack.enter_async_context(guarding(home, guarded, {}))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         async with asyncio.timeout(START_PATIENCE_S):
             for hall, tap in zip(halls, taps, strict=True):
-                await tap.until_seen({holder.name for holder in hall.holders})
+                await tap.until_seen({holder.key for holder in hall.holders})
         await asyncio.sleep(settled_s)
         async with ticking() as lateness:
             samples = await _falls(subjects, session, rounds)
     everything = [sample for group in samples.values() for sample in group]
     return Reactions(
-        venues=tuple(_reaction_time(broker, samples[broker]) for broker in crowd),
+        venues=tuple(_reaction_time(name, samples[name]) for name in crowd),
         together=_reaction_time("all", everything),
         idle_p50_ms=lateness[0],
         idle_p99_ms=lateness[1],
@@ -130,12 +132,12 @@ async def _falls(
     for _ in range(rounds):
         began = loop.time()
         for number, subject in enumerate(subjects):
-            reactions.append((subject.broker, await subject.fall(session)))
+            reactions.append((subject.product.name, await subject.fall(session)))
             await asyncio.sleep(max(began + (number + 1) * PACE_S - loop.time(), 0.0))
     await asyncio.wait([reaction for _, reaction in reactions], timeout=PATIENCE_S)
-    samples: dict[str, list[float | None]] = {subject.broker: [] for subject in subjects}
-    for broker, reaction in reactions:
-        samples[broker].append(reaction.result() if reaction.done() else None)
+    samples: dict[str, list[float | None]] = {subject.product.name: [] for subject in subjects}
+    for name, reaction in reactions:
+        samples[name].append(reaction.result() if reaction.done() else None)
     return samples
 
 
@@ -149,10 +151,10 @@ def _fall_to(wanted: Decimal, truth: dict[str, Any]) -> Decimal:
     return max((wanted - used) / (used * (wanted * LEVERAGE - 1)), Decimal(0))
 
 
-def _reaction_time(broker: str, samples: Sequence[float | None]) -> ReactionTime:
+def _reaction_time(product: str, samples: Sequence[float | None]) -> ReactionTime:
     seconds = [sample * 1000 for sample in samples if sample is not None]
     return ReactionTime(
-        broker=broker,
+        product=product,
         p50_ms=percentile(seconds, 50),
         p99_ms=percentile(seconds, 99),
         worst_ms=max(seconds),

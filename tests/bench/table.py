@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.fleet import TOLERANCE
 from tests.bench.round import Figures
 
 WIDTH = 110
@@ -11,7 +12,8 @@ WIDTH = 110
 def show(figures: Figures) -> None:
     """Print every figure."""
     console = Console(highlight=False, width=None if Console().is_terminal else WIDTH)
-    for table in (_cycles(figures), _memory(figures), _reactions(figures), _durability(figures)):
+    tables = (_fleet, _cycles, _memory, _reactions, _durability)
+    for table in (make(figures) for make in tables):
         console.print(table, end="\n\n")
 
 
@@ -20,14 +22,53 @@ def _table(title: str, *columns: str) -> Table:
         title=title, title_justify="left", title_style="bold", caption_justify="left", min_width=WIDTH
     )
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number == 0)
+    return table
+
+
+def _fleet(figures: Figures) -> Table:
+    fleet = figures.fleet
+    table = _table(
+        "One daemon on one core over all of these: does each account keep its own pace?",
+        "account",
+        "accounts",
+        "pace s",
+        "every s",
+        "cycles",
+        "on time %",
+        "late p50 ms",
+        "p99 ms",
+        "cycle p50 ms",
+        "p99 ms",
+    )
+    for pace in (*fleet.products, fleet.together):
+        table.add_row(
+            pace.product,
+            str(pace.accounts),
+            "" if pace.pace_s is None else f"{pace.pace_s:.2f}",
+            "" if pace.pace_s is None else f"{pace.every_s:.2f}",
+            str(pace.cycles),
+            f"{pace.on_time * 100:.1f}",
+            f"{pace.late_p50_ms:.1f}",
+            f"{pace.late_p99_ms:.1f}",
+            f"{pace.cycle_p50_ms:.0f}",
+            f"{pace.cycle_p99_ms:.0f}",
+        )
+    denied = "" if fleet.waited is None else f"; denied its core {fleet.waited * 100:.0f} % of the time"
+    table.caption = (
+        f"on time: begun within {TOLERANCE * 100:.0f} % of the pace, and ended before the next is due\n"
+        f"{fleet.cores * 100:.0f} % of a core, {fleet.cpu_per_cycle_ms:.1f} ms a cycle{denied}\n"
+        f"loop lag {fleet.lag_p50_ms:.1f} ms (p50), {fleet.lag_p99_ms:.1f} ms (p99), "
+        f"{fleet.lag_worst_ms:.0f} ms (worst)\n"
+        f"{fleet.rss_mb:.0f} MB resident, {fleet.grown_kb:+.0f} KB meanwhile"
+    )
     return table
 
 
 def _cycles(figures: Figures) -> Table:
     table = _table(
-        "CPU of one account's cycle: margind's whole cycle against ccxt fetch_balance + fetch_positions",
-        "venue",
+        "CPU of one account's cycle: margind's whole cycle against plain ccxt making the same reads",
+        "account",
         "positions",
         "margind / ccxt (8 of 10 rounds)",
         "margind ms",
@@ -36,7 +77,7 @@ def _cycles(figures: Figures) -> Table:
     )
     for cost in figures.cycles:
         table.add_row(
-            cost.broker,
+            cost.product,
             str(cost.positions),
             str(cost.ratio),
             f"{cost.margind_ms:.2f}",
@@ -49,15 +90,15 @@ def _cycles(figures: Figures) -> Table:
 
 def _memory(figures: Figures) -> Table:
     table = _table(
-        "Resident memory of one further account of 10 positions: margind against two ccxt instances",
-        "venue",
+        "Resident memory of one further account: margind against two ccxt instances",
+        "account",
         "margind / ccxt",
         "margind KB",
         "ccxt KB",
     )
     for cost in figures.memory:
         table.add_row(
-            cost.broker,
+            cost.product,
             f"{cost.margind_kb / cost.ccxt_kb:.2f}",
             f"{cost.margind_kb:.0f}",
             f"{cost.ccxt_kb:.0f}",
@@ -68,7 +109,7 @@ def _memory(figures: Figures) -> Table:
 def _reactions(figures: Figures) -> Table:
     table = _table(
         "From the confirming answer's last byte to the order's first, journaled in between",
-        "venue",
+        "account",
         "p50 ms",
         "p99 ms",
         "worst ms",
@@ -78,7 +119,7 @@ def _reactions(figures: Figures) -> Table:
     reactions = figures.reactions
     for time in (*reactions.venues, reactions.together):
         table.add_row(
-            time.broker,
+            time.product,
             f"{time.p50_ms:.1f}",
             f"{time.p99_ms:.1f}",
             f"{time.worst_ms:.1f}",

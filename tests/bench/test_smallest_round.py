@@ -22,17 +22,41 @@ ROWS_OF_A_COMMIT = 6
 PATIENCE_MS = 15_000
 
 REACTION: Shape = {
-    "broker": str,
+    "product": str,
     "p50_ms": float,
     "p99_ms": float,
     "worst_ms": float,
     "episodes": int,
     "missed": int,
 }
+PACE: Shape = {
+    "product": str,
+    "accounts": int,
+    "pace_s": float,
+    "every_s": float,
+    "cycles": int,
+    "on_time": float,
+    "late_p50_ms": float,
+    "late_p99_ms": float,
+    "cycle_p50_ms": float,
+    "cycle_p99_ms": float,
+}
 SHAPE: Shape = {
+    "fleet": {
+        "products": [PACE, PACE],
+        "together": {**PACE, "pace_s": type(None)},
+        "cores": float,
+        "waited": float,
+        "cpu_per_cycle_ms": float,
+        "lag_p50_ms": float,
+        "lag_p99_ms": float,
+        "lag_worst_ms": float,
+        "rss_mb": float,
+        "grown_kb": float,
+    },
     "cycles": [
         {
-            "broker": str,
+            "product": str,
             "positions": int,
             "ratio": {"median": float, "low": float, "high": float, "count": int},
             "margind_ms": float,
@@ -40,7 +64,7 @@ SHAPE: Shape = {
             "accounts_per_core": int,
         }
     ],
-    "memory": [{"broker": str, "margind_kb": float, "ccxt_kb": float}],
+    "memory": [{"product": str, "margind_kb": float, "ccxt_kb": float}],
     "reactions": {
         "venues": [REACTION],
         "together": REACTION,
@@ -100,8 +124,8 @@ def test_the_effort_of_the_smallest_round_is_what_was_measured(figures: Json) ->
         figures["memory"],
         figures["reactions"]["venues"],
     )
-    assert (cycle["broker"], cycle["positions"], cycle["ratio"]["count"]) == ("bybit", 2, 2)
-    assert (memory["broker"], reaction["broker"]) == ("bybit", "bybit")
+    assert (cycle["product"], cycle["positions"], cycle["ratio"]["count"]) == ("bybit unified", 2, 2)
+    assert (memory["product"], reaction["product"]) == ("bybit unified", "bybit unified")
     assert (reaction["episodes"], reaction["missed"]) == (1, 0)
     assert figures["durability"]["commits"] == 5
     assert figures["durability"]["carried_rows"] == 5 * ROWS_OF_A_COMMIT + 10
@@ -129,22 +153,50 @@ def test_the_figures_of_a_distribution_are_in_order(figures: Json) -> None:
     assert all(row[side] > 0 for row in figures["memory"] for side in ("margind_kb", "ccxt_kb"))
 
 
+def test_the_daemon_that_was_watched_kept_its_pace(figures: Json) -> None:
+    fleet, seconds = figures["fleet"], 5.0
+    products, together = fleet["products"], fleet["together"]
+    assert [(row["product"], row["accounts"]) for row in products] == [
+        ("bybit unified", 2),
+        ("coinbase spot", 1),
+    ]
+    assert together["accounts"] == 3
+    assert together["cycles"] == sum(row["cycles"] for row in products)
+    for row in products:
+        assert row["pace_s"] == 2
+        assert abs(row["every_s"] - 2) < 0.5
+        assert abs(row["cycles"] - row["accounts"] * seconds / 2) <= row["accounts"]
+        assert 0 < row["cycle_p50_ms"] <= row["cycle_p99_ms"] < 2000
+        assert -500 < row["late_p50_ms"] <= row["late_p99_ms"]
+        assert 0 <= row["on_time"] <= 1
+    assert fleet["cpu_per_cycle_ms"] * together["cycles"] == pytest.approx(
+        fleet["cores"] * seconds * 1000, rel=0.1
+    )
+    assert 0 < fleet["lag_p50_ms"] <= fleet["lag_p99_ms"] <= fleet["lag_worst_ms"]
+    assert 20 < fleet["rss_mb"] < 1000
+
+
 def test_one_venue_together_is_that_venue(figures: Json) -> None:
     (venue,), together = figures["reactions"]["venues"], figures["reactions"]["together"]
-    assert together == {**venue, "broker": "all"}
+    assert together == {**venue, "product": "all"}
 
 
 def test_a_person_sees_the_same_figures(run: subprocess.CompletedProcess[str], figures: Json) -> None:
     cells = [line.replace("│", " ").split() for line in run.stdout.splitlines() if line.startswith("│")]
     (cycle,), (memory,) = figures["cycles"], figures["memory"]
-    assert [row[0] for row in cells] == ["bybit", "bybit", "bybit", "all", "journal", "the"]
+    names = ["bybit", "coinbase", "all", "bybit", "bybit", "bybit", "all", "journal", "the"]
+    assert [row[0] for row in cells] == names
+    watched, cells = cells[:3], cells[3:]
+    assert [row[-5] for row in watched] == [
+        f"{row['on_time'] * 100:.1f}" for row in (*figures["fleet"]["products"], figures["fleet"]["together"])
+    ]
     assert cells[0][-3:] == [
         f"{cycle['margind_ms']:.2f}",
         f"{cycle['ccxt_ms']:.2f}",
         str(cycle["accounts_per_core"]),
     ]
     assert cells[1][-2:] == [f"{memory['margind_kb']:.0f}", f"{memory['ccxt_kb']:.0f}"]
-    assert cells[2][1:] == cells[3][1:]
+    assert cells[2][-5:] == cells[3][-5:]
     assert cells[3][1] == f"{figures['reactions']['together']['p50_ms']:.1f}"
     assert cells[4][-3] == f"{figures['durability']['commit_p50_ms']:.2f}"
     assert cells[5][-3] == f"{figures['durability']['fsync_p50_ms']:.2f}"

@@ -1,7 +1,7 @@
 """The process that plays the venues: `python -m tests.bench.venues` reads its orders from standard input.
 
-One line of JSON comes in: a list of halls `{"broker", "holders"}`. One line goes out: the address of each. It
-ends when its standard input does. Nobody is refused for asking too much: what is measured is the client.
+One line of JSON comes in: a list of halls. One line goes out: the address of each. It ends when its standard
+input does.
 """
 
 import asyncio
@@ -9,42 +9,53 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from typing import Any
 
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.server import SandboxServer
-from brokers.sandbox.venues import VENUES
+from brokers.sandbox.wire.kraken.gate import Tier
+from brokers.sandbox.wire.kraken.wire import KrakenWire
 from tests.bench.market import Holder, venue_spec
+from tests.bench.play import Hall
+from tests.bench.products import PRODUCTS
 
 SEED = 7
 
+AHEAD_MS = 1500
+"""How far a venue's clock is ahead at first: ccxt signs by ours, and tokens of the future are refused."""
 
-def hall_server(broker: str, holders: Sequence[Holder]) -> SandboxServer:
-    """Return the server of one venue with the accounts of `holders`."""
-    engine = Engine(venue_spec(broker, holders, round(time.time() * 1000)), seed=SEED)
-    wire = VENUES[broker].build(engine, {})
-    wire.budget_capacity = math.inf
+UNCOUNTED = Tier(math.inf, math.inf)
+
+
+def hall_server(hall: Hall) -> SandboxServer:
+    """Return the server of one venue with its accounts."""
+    product = PRODUCTS[hall.product]
+    engine = Engine(venue_spec(product, hall.holders, round(time.time() * 1000) + AHEAD_MS), seed=SEED)
+    wire = product.played.build(engine, {holder.name: product.mode for holder in hall.holders})
+    if not hall.counts:
+        wire.budget_capacity = math.inf
+        if isinstance(wire, KrakenWire):
+            wire.gate.tier = UNCOUNTED
     return SandboxServer(wire)
 
 
-def holders_from(rows: Sequence[dict[str, Any]]) -> tuple[Holder, ...]:
-    """Return the accounts as they were written into the order."""
-    amounts = ("notional", "utilization")
-    return tuple(Holder(**{**row, **{name: Decimal(row[name]) for name in amounts}}) for row in rows)
+def hall_from(order: dict[str, Any]) -> Hall:
+    """Return a hall as it was written into the order."""
+    return Hall(**{**order, "holders": tuple(map(_holder_from, order["holders"]))})
+
+
+def _holder_from(row: dict[str, Any]) -> Holder:
+    return Holder(**{**row, **{name: Decimal(row[name]) for name in ("notional", "utilization")}})
 
 
 async def serve() -> None:
     """Serve what was ordered until standard input ends."""
     loop = asyncio.get_running_loop()
-    halls = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
+    orders = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
     async with AsyncExitStack() as stack:
-        servers = [
-            await stack.enter_async_context(hall_server(hall["broker"], holders_from(hall["holders"])))
-            for hall in halls
-        ]
+        servers = [await stack.enter_async_context(hall_server(hall_from(order))) for order in orders]
         print(json.dumps([server.url for server in servers]), flush=True)  # noqa: T201 - the answer
         await loop.run_in_executor(None, sys.stdin.read)
 

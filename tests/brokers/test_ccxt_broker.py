@@ -311,6 +311,18 @@ async def test_an_order_is_accepted_by_id_and_echo_only(venue: Venue, broker: Sm
         assert (await broker.submit(reduction(broker))).verdict is Verdict.UNKNOWN
 
 
+async def test_an_order_that_no_words_exist_for_is_refused_unsent(
+    venue: Venue, broker: SmallBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wordless(order: ReduceOrder) -> Request:
+        raise NotSupported(f"{order.symbol}: nothing is known of it")
+
+    venue.always("/v5/order/create", lambda: success(orderId="7", echo="a" * 32))
+    monkeypatch.setattr(broker, "order_request", wordless)
+    report = await broker.submit(reduction(broker))
+    assert (report.verdict, report.message) == (Verdict.REJECTED, "BTCUSDT: nothing is known of it")
+
+
 async def test_orders_no_call_covers_are_reported_as_not_cancelled(venue: Venue, broker: SmallBroker) -> None:
     venue.always("/v5/order/cancel", success)
     reports = await broker.cancel_orders([resting("1"), resting("2", "unknown book"), resting("3")])

@@ -86,6 +86,14 @@ def test_a_spot_account_holds_no_positions() -> None:
         sandbox(OKX + held)
 
 
+def test_debts_stand_beside_the_wallets_where_there_is_lending() -> None:
+    (account,) = sandbox(OKX + "    mode: spot\n    debts: {USDT: 500, BTC: 0.1}\n").accounts
+    assert account.debts == {"USDT": 500, "BTC": Decimal("0.1")}
+    assert sandbox(OKX).accounts[0].debts == {}
+    with pytest.raises(ConfigError, match="nothing is lent in mode isolated"):
+        sandbox(ACCOUNT + "    mode: isolated\n    debts: {USDT: 500}\n")
+
+
 def test_a_venue_may_have_another_name_as_a_broker_of_the_daemon() -> None:
     (kraken,), (okx,) = sandbox(KRAKEN).accounts, sandbox(OKX).accounts
     assert (kraken.broker, kraken.broker_id, okx.broker_id) == ("krakenfutures", "kraken", "okx")

@@ -156,7 +156,7 @@ class Desk:
         self.venue = venue or SandboxBroker(self.engine, account)
         self.clock = VenueClock(self.venue) if loop is None else LoopClock(self.venue, loop)
         self.line = Line(self.venue, self.clock)
-        self.policy = policy or MarginPolicy()
+        self.policy = policy or MarginPolicy(forecast_lead=timedelta(0))  # forecasts have tests of their own
         self.mode = mode
         self.caps = caps or TopUpCaps()
         self.folder = folder

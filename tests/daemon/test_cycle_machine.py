@@ -26,6 +26,7 @@ from brokers.sandbox.mishaps import Fate, Mishaps
 from brokers.sandbox.orders import OrderType, Rejection
 from daemon.risk.policy import MarginPolicy, ReductionLimits
 from daemon.risk.reason import Reason
+from tests.depth import examples
 
 Desk = Any  # the fixture's type lives in conftest
 Open = Callable[[], Desk]
@@ -212,5 +213,5 @@ def test_whatever_happens_margind_only_reduces_and_in_the_end_does(
         return Guarded(lambda: open_desk(folder=quick_folder / f"run-{number}", engine=engine, policy=POLICY))
 
     run_state_machine_as_test(
-        start, settings=settings(max_examples=60, stateful_step_count=25, deadline=None)
+        start, settings=settings(max_examples=examples(60), stateful_step_count=25, deadline=None)
     )

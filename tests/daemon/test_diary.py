@@ -41,6 +41,8 @@ async def test_a_calm_cycle_is_one_line_of_information(desk: Desk, log: io.Strin
         "episode": None,
         "orders": 0,
         "positions": 1,
+        "ahead": None,
+        "shock": "X -10 % to LIQUIDATION",
         "duration_ms": 4,
     }
 

@@ -132,3 +132,12 @@ async def test_an_opening_order_that_the_venue_refuses_is_named() -> None:
     wrong = written("orders: [{symbol: BTC-USDT, side: buy, quantity: 1, price: 50000, reduce_only: true}]")
     with pytest.raises(FatalError, match="account one: opening order in BTC-USDT"):
         await serve(wrong, seconds=0)
+
+
+def test_an_account_starts_with_what_it_owes() -> None:
+    settings = written("debts: {USDT: 5000, BTC: 0.02}")
+    (account,) = settings.accounts
+    engine = _server(settings, "bybit", _scenarios("calm", None)).wire.engine
+    owed = {coin.currency: (coin.wallet_balance, coin.borrowed) for coin in engine.figures(account.id).coins}
+    assert owed["USDT"] == (45_000, 5_000)
+    assert owed["BTC"] == (0, D("0.02"))

@@ -28,6 +28,7 @@ from database.ids import client_order_id
 from database.journal import Journal
 from database.payload import decode
 from database.records import Event, Intent, IntentKind, IntentState, MarginSample, OutboxRow, RowKind
+from tests.depth import examples
 
 SAMPLE_LIMIT = 5
 FILES = ("journal.db", "journal.db-wal", "journal.lock")
@@ -221,4 +222,4 @@ class JournalMachine(RuleBasedStateMachine):
 
 
 TestJournal = JournalMachine.TestCase
-TestJournal.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestJournal.settings = settings(max_examples=examples(20), stateful_step_count=20, deadline=None)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 from brokers.sandbox.engine import Engine
+from brokers.sandbox.wire.traps import Trap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,8 @@ class Wire(ABC):
     venue: ClassVar[str]
     budget_capacity: ClassVar[float]
     budget_period_s: ClassVar[float]
+    traps: ClassVar[Mapping[str, Trap]] = MappingProxyType({})
+    """What the venue is known to answer that is not what it seems, by name."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

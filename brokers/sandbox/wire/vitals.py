@@ -7,6 +7,9 @@ from typing import Any
 NAN = "nan"
 MISSING_FIELD = "missing_field"
 
+FIRST = "*"
+"""Stands for the first name of an object whose names are ids."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vital:
@@ -34,8 +37,12 @@ class Vital:
     def _row(self, payload: Any) -> dict[str, Any]:  # noqa: ANN401 - raw JSON
         part = _first(payload)
         for name in self.at:
-            part = _first(part.get(name) if isinstance(part, Mapping) else None)
+            part = _first(_member(part, name) if isinstance(part, Mapping) else None)
         return part if isinstance(part, dict) else {}
+
+
+def _member(part: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - raw JSON
+    return next(iter(part.values()), None) if name == FIRST else part.get(name)
 
 
 def _first(part: Any) -> Any:  # noqa: ANN401 - raw JSON

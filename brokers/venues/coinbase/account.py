@@ -118,7 +118,7 @@ class CoinbaseBroker(CcxtBroker[Raw]):
         open_ones = {**of_product, "order_status": ["OPEN"]}
         for params in (everything, open_ones, {**everything, "order_status": list(ENDED)}):
             rows = await read_pages(read, ORDERS, "orders", params)
-            if found := _only(rows, client_order_id):
+            if found := own_row(rows, client_order_id):
                 return read_report(found, client_order_id, symbol)
         return None
 
@@ -137,7 +137,7 @@ class CoinbaseBroker(CcxtBroker[Raw]):
         raise NotSupported(f"coinbase: there is no leverage setting for {symbol}")
 
 
-def _only(rows: Rows, client_order_id: ClientOrderId) -> Mapping[str, Any] | None:
+def own_row(rows: Rows, client_order_id: ClientOrderId) -> Mapping[str, Any] | None:
     """Return the one row with that client id.
 
     Raises:

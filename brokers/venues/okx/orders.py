@@ -62,15 +62,18 @@ def read_open_order(row: Mapping[str, Any]) -> OpenOrder:
 def read_algo_order(row: Mapping[str, Any]) -> OpenOrder:
     """Read a row of `trade/orders-algo-pending`.
 
-    An order by `closeFraction` has no size: it closes the position, whatever that is when it triggers.
+    An order by `closeFraction` has no size: it closes the position, whatever that is when it triggers. Spot
+    orders carry no flag; one that sells for cash sells what is owned, and is a stop as any other.
 
     Raises:
         MalformedAnswer: it names no order, instrument or side, or is the owner's protection or not by a flag
             that is missing.
         NumberError: a figure is damaged.
     """
-    reduces = _can_only_reduce(row) or bool(row.get("closeFraction"))
-    if not reduces and row.get("posSide") not in LEGS and _flag_word(row) not in FLAGS:
+    spot = row.get("instType") == "SPOT"
+    sells_own = spot and row.get("tdMode") == "cash" and side_of(row, SIDES) is OrderSide.SELL
+    reduces = _can_only_reduce(row) or bool(row.get("closeFraction")) or sells_own
+    if not (reduces or spot) and row.get("posSide") not in LEGS and _flag_word(row) not in FLAGS:
         raise MalformedAnswer("an algo order without reduceOnly")
     return OpenOrder(
         order_id=text_of(row, "algoId"),

@@ -327,6 +327,11 @@ def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 
 
+@pytest.fixture(autouse=True)
+def in_virtual_time(virtual_time: None) -> None:
+    """These tests never wait."""
+
+
 WRITES_ONLY = {kind for kind in FaultKind if not Fault(kind=kind).hits("/", "desk", writes=False)}
 
 

@@ -29,7 +29,7 @@ ONE_EACH = [
     "kraken-spot",
 ]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
-STEPS = b"stepSize|qtyStep|lotSz|qty_tick_size|contractValueTradePrecision|base_increment"
+STEPS = b"stepSize|qtyStep|lotSz|qty_tick_size|contractValueTradePrecision|base_increment|lot_decimals"
 VITAL = {FaultKind.NAN, FaultKind.MISSING_FIELD, FaultKind.STALE_TIMESTAMP}
 
 
@@ -62,7 +62,7 @@ async def test_a_connection_under_a_fault_is_refused_or_sound(
     assert offset.offset_ms == pytest.approx(7000, abs=500)
 
 
-@pytest.mark.parametrize("case", [name for name in ONE_EACH if name != "kraken-spot"], indirect=True)
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
 async def test_rules_of_which_none_can_be_read_are_no_rules(
     strange: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +81,7 @@ async def test_rules_of_which_none_can_be_read_are_no_rules(
     assert (await strange.snapshot()).findings == ()
 
 
-@pytest.mark.parametrize("case", [name for name in ONE_EACH if name != "kraken-spot"], indirect=True)
+@pytest.mark.parametrize("case", ONE_EACH, indirect=True)
 async def test_a_stale_time_is_not_signed_by(station: Station) -> None:
     before = station.broker.venue_now().timestamp() * 1000 - station.venue_ms
     station.trouble(FaultKind.STALE_TIMESTAMP)

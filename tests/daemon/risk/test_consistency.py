@@ -58,6 +58,14 @@ def test_every_finding_blocks_what_it_is_about(build: BUILD) -> None:
         assert assessment.protection is Protection.UNPROTECTED
 
 
+def test_a_finding_about_a_unit_that_is_not_shown_is_about_the_whole_account(build: BUILD) -> None:
+    finding = Finding(code=FindingCode.MODE_UNKNOWN, detail="no mode we know", unit="somewhere else")
+    assessment = build.judge(build.book(100_000, findings=[finding]))
+
+    assert [gate.unit for gate in assessment.gates] == [None]
+    assert not assessment.actionable
+
+
 @pytest.mark.parametrize("code", [FindingCode.SYMBOL_UNKNOWN, FindingCode.PRICE_UNKNOWN])
 def test_an_unknown_instrument_blocks_its_own_position_and_not_the_unit(
     build: BUILD, code: FindingCode

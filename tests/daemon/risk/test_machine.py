@@ -18,6 +18,7 @@ from daemon.risk.guard import ApprovedPlan, History, approve
 from daemon.risk.policy import Action, MarginPolicy, Mode, ReductionLimits
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PlannedOrder, plan_reduction
+from tests.depth import examples
 
 D = Decimal
 BUILD = Any
@@ -339,5 +340,6 @@ def symbol_of(leg: str) -> str:
 @pytest.mark.timeout(480)
 def test_no_sequence_of_prices_lies_and_fates_makes_it_act_wrongly_or_rest_in_danger(build: BUILD) -> None:
     run_state_machine_as_test(
-        lambda: Account(build), settings=settings(max_examples=60, stateful_step_count=25, deadline=None)
+        lambda: Account(build),
+        settings=settings(max_examples=examples(60), stateful_step_count=25, deadline=None),
     )

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brokers.models import AccountSnapshot, MarginMode, Position, Side
@@ -150,6 +150,18 @@ def test_a_step_of_flattening_takes_no_more_than_keeps_the_net(build: BUILD) -> 
     assert orders(found) == [(PERPETUAL, Side.LONG, D("1.22"), 0), (JUNE, Side.SHORT, D("1.2"), 0)]
 
 
+def test_a_leg_too_small_to_order_does_not_keep_the_others_open(build: BUILD) -> None:
+    small = [Leg(PERPETUAL, Side.LONG, "0.09"), Leg(MARCH, Side.LONG, "0.05"), Leg(JUNE, Side.SHORT, "0.14")]
+    snapshot = netted(build, small, 600, lots={PERPETUAL: "0.1"})
+
+    # all of them are balanced, and the larger long cannot be ordered
+    assert orders(plan(build, snapshot, Action.FLATTEN)) == [
+        (JUNE, Side.SHORT, D("0.05"), 0),
+        (MARCH, Side.LONG, D("0.05"), 0),
+    ]
+    assert {symbol for symbol, *_ in orders(plan(build, snapshot))} == {JUNE, MARCH}
+
+
 def test_an_overhang_of_several_legs_leaves_no_dust_of_the_first(build: BUILD) -> None:
     legs = [Leg(PERPETUAL, Side.LONG, "2"), Leg(MARCH, Side.LONG, "1"), Leg(JUNE, Side.SHORT, "0.5")]
     found = plan(build, netted(build, legs, 10_000, lots={PERPETUAL: "0.5"}))
@@ -198,7 +210,7 @@ books = st.lists(st.tuples(st.sampled_from(Side), sizes), min_size=1, max_size=4
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(legs=books, share=st.integers(min_value=1, max_value=200), action=st.sampled_from(list(Action)[-2:]))
 def test_every_step_frees_margin_and_none_bares_a_hedge(
     *, build: BUILD, legs: list[Leg], share: int, action: Action
@@ -218,7 +230,7 @@ def test_every_step_frees_margin_and_none_bares_a_hedge(
         assert isinstance(checked(build, found, snapshot), ApprovedPlan)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(legs=books, small=st.sampled_from(["0.001", "0.1"]))
 def test_flattening_ends(*, build: BUILD, legs: list[Leg], small: str) -> None:
     """Step by step nothing is left but what is too small to order, or hedges such."""

@@ -1,13 +1,13 @@
 """Faults against the cancellations of every venue: what protects stays, and no cut is kept waiting."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from brokers.budget import boot_seconds
 from brokers.models import OrderSide
 from brokers.sandbox.faults import FaultKind
 
@@ -63,7 +63,7 @@ async def test_what_adds_risk_is_cancelled_in_the_end_and_what_protects_stays(
         for cell, name in cells.items():
             cell.fault(**FAULTS[name][0], path=CANCELS[broker], writes=True)
             cell.fall_to(88_000 if cell in critical else 86_680)
-        began = time.monotonic()
+        began = boot_seconds()
         await watch.until(falling, lambda cell: cell.received(), within=30, why="a cut")
         await watch.until(cells, lambda cell: told(watch, cell), within=20, why="a round of cancellations")
         await asyncio.sleep(SPOILT_S)
@@ -71,7 +71,7 @@ async def test_what_adds_risk_is_cancelled_in_the_end_and_what_protects_stays(
             risky, stop = orders[cell]
             assert cell.resting() == ({stop} if name in WORKED else {risky, stop}), watch.tell(cell)
             assert set(told(watch, cell)) == {FAULTS[name][1]}, watch.tell(cell)
-            spent = time.monotonic() - began
+            spent = boot_seconds() - began
             assert len(told(watch, cell)) <= 3 + spent / 2, "it rests between rounds in vain"
         for cell in critical:
             assert cell.received() == [], watch.tell(cell)

@@ -13,6 +13,7 @@ from brokers.sandbox.wire.coinbase.market import Market
 from brokers.sandbox.wire.coinbase.order_rows import OrderDesk
 from brokers.sandbox.wire.coinbase.statement import Statement
 from brokers.sandbox.wire.coinbase.trade import Trade
+from brokers.sandbox.wire.coinbase.traps import TRAPS
 
 V3 = "/api/v3/brokerage/"
 
@@ -26,6 +27,7 @@ class CoinbaseWire(Wire):
     venue: ClassVar = "coinbase"
     budget_capacity: ClassVar = 30
     budget_period_s: ClassVar = 1.0
+    traps: ClassVar = TRAPS
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)

@@ -11,6 +11,7 @@ from brokers.sandbox.wire.cryptocom.gate import Gate
 from brokers.sandbox.wire.cryptocom.market import Market
 from brokers.sandbox.wire.cryptocom.statement import Statement
 from brokers.sandbox.wire.cryptocom.trade import Trade
+from brokers.sandbox.wire.cryptocom.traps import TRAPS
 
 REFUSALS = {
     "not_found": "40002",
@@ -33,6 +34,7 @@ class CryptocomWire(Wire):
     # Crypto.com limits each method by itself; see `gate.LIMITS`.
     budget_capacity: ClassVar = 1e9
     budget_period_s: ClassVar = 1.0
+    traps: ClassVar = TRAPS
 
     def __init__(self, engine: Engine, *, lag_ms: int = 0) -> None:
         super().__init__(engine)

@@ -1,12 +1,12 @@
 """Kraken's spot REST over the engine, as far as spot margin goes."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any, ClassVar
 
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
 from brokers.sandbox.wire.kraken.account import Statement
+from brokers.sandbox.wire.kraken.deform import deform
 from brokers.sandbox.wire.kraken.envelope import (
     DUPLICATE_ID,
     INVALID_KEY,
@@ -18,6 +18,7 @@ from brokers.sandbox.wire.kraken.gate import Gate
 from brokers.sandbox.wire.kraken.market import Market
 from brokers.sandbox.wire.kraken.order_rows import OrderDesk
 from brokers.sandbox.wire.kraken.trade import Trade
+from brokers.sandbox.wire.kraken.traps import TRAPS
 
 PUBLIC, PRIVATE = "/0/public/", "/0/private/"
 
@@ -32,6 +33,7 @@ class KrakenWire(Wire):
     # Kraken counts by key; see `gate`.
     budget_capacity: ClassVar = 1e9
     budget_period_s: ClassVar = 1.0
+    traps: ClassVar = TRAPS
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
@@ -57,7 +59,6 @@ class KrakenWire(Wire):
             "GetApiKeyInfo": self._statement.key,
             "OpenOrders": self._trade.open_orders,
             "ClosedOrders": self._trade.closed_orders,
-            "QueryOrders": self._trade.query,
         }
         writes = {
             "AddOrder": self._trade.place,
@@ -95,15 +96,5 @@ class KrakenWire(Wire):
         return failure(errors[kind])
 
     def deform(self, kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
-        """Return a successful payload with one fault in it; Kraken's answers carry no time to put back."""
-        name, spoilt = path.removeprefix(PRIVATE), deepcopy(payload)
-        result = spoilt["result"]
-        if name == "OpenPositions" and kind == "empty_positions":
-            spoilt["result"] = {}
-        elif name == "TradeBalance" and kind == "zero_equity":
-            result |= dict.fromkeys(("eb", "tb", "e", "mf"), "0.0000")
-        elif name == "TradeBalance" and kind == "nan":
-            result["m"] = "NaN"
-        elif name == "TradeBalance" and kind == "missing_field":
-            result.pop("mf", None)
-        return spoilt
+        """Return a successful payload with one fault in it."""
+        return deform(kind, path, payload)

@@ -12,6 +12,7 @@ from brokers.sandbox.wire.krakenfutures.gate import Gate
 from brokers.sandbox.wire.krakenfutures.market import Market
 from brokers.sandbox.wire.krakenfutures.order_rows import OrderDesk
 from brokers.sandbox.wire.krakenfutures.trade import Trade
+from brokers.sandbox.wire.krakenfutures.traps import TRAPS
 
 TRADING, HISTORY = "/derivatives/api/v3/", "/api/history/v2/"
 KEY_CHECK = "/api/auth/v1/api-keys/v3/check"
@@ -39,6 +40,7 @@ class KrakenFuturesWire(Wire):
     venue: ClassVar = "krakenfutures"
     budget_capacity: ClassVar = 500.0
     budget_period_s: ClassVar = 10.0
+    traps: ClassVar = TRAPS
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)

@@ -142,7 +142,7 @@ class Statement:
             row |= self._pooled(pool, figures)
         if account in self._spot:
             row |= dict.fromkeys(NOT_IN_SPOT, "")
-            row["details"] = [detail | dict.fromkeys(NOT_OF_SPOT_CURRENCIES, "") for detail in details]
+            row["details"] = [self._in_spot(detail, figures) for detail in details]
         return success([row])
 
     def _pooled(self, pool: PoolFigures, figures: AccountFigures) -> dict[str, str]:
@@ -202,6 +202,13 @@ class Statement:
             "upl": figure(coin.unrealized_pnl),
             "uplLiab": "0" if pooled else "",
         }
+
+    @staticmethod
+    def _in_spot(detail: dict[str, Any], figures: AccountFigures) -> dict[str, Any]:
+        """Return a currency's row as spot mode has it: what was borrowed there lies among the coins."""
+        coin = figures.coin(detail["ccy"])
+        there = ZERO if coin is None else max(coin.cross_wallet - coin.order_initial_margin, ZERO)
+        return detail | dict.fromkeys(NOT_OF_SPOT_CURRENCIES, "") | {"availBal": figure(there)}
 
     def interest_rate(self, request: WireRequest, account: str) -> WireAnswer:
         """Answer `account/interest-rate`: per hour, of one currency or of all."""

@@ -28,7 +28,7 @@ from brokers.venues.kraken.spot import cancelling, keys
 from brokers.venues.kraken.spot.envelope import object_of, result_of, rows_by_id
 from brokers.venues.kraken.spot.markets import find_rules, rate_pair, read_pairs
 from brokers.venues.kraken.spot.orders import order_params, read_ack, read_open_order, read_report
-from brokers.venues.kraken.spot.positions import quotes_of, read_lots
+from brokers.venues.kraken.spot.positions import quotes_of
 from brokers.venues.kraken.spot.profile import (
     KRAKEN_SPOT,
     ORDER_TIME_TO_LIVE,
@@ -111,8 +111,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         asked_at = self.transport.venue_now()
         balance = await read(BALANCE, {"asset": "ZUSD"})
         positions = await read(POSITIONS, {"docalcs": "true"})
-        lots = read_lots(result_of(positions, "OpenPositions"), self._rulebook.rules, [])
-        rates = await self._rates(read, quotes_of(lots))
+        quotes = quotes_of(result_of(positions, "OpenPositions"), self._rulebook.rules)
+        rates = await self._rates(read, quotes)
         return RawSnapshot(balance=balance, positions=positions, rates=rates, asked_at=asked_at)
 
     async def _rates(self, read: Read, currencies: frozenset[str]) -> Mapping[str, Decimal]:

@@ -72,14 +72,22 @@ def read_lots(
     Raises:
         MalformedAnswer: the result is neither an object nor a list of rows.
     """
-    rows = rows_from(list(result.values()) if isinstance(result, Mapping) else result, "OpenPositions")
-    lots = [lot for row in rows if (lot := _lot(row, markets, findings)) is not None]
+    lots = [lot for row in _rows(result) if (lot := _lot(row, markets, findings)) is not None]
     return tuple(sorted(lots, key=lambda lot: lot.opened))
 
 
-def quotes_of(lots: Sequence[Lot]) -> frozenset[str]:
-    """Return the currencies other than USD in which something is held."""
-    return frozenset(lot.rules.quote for lot in lots if lot.rules is not None) - {USD}
+def quotes_of(result: object, markets: Mapping[Symbol, MarketRules]) -> frozenset[str]:
+    """Return the currencies other than USD that the rows are quoted in.
+
+    Raises:
+        MalformedAnswer: the result is neither an object nor a list of rows.
+    """
+    known = (find_rules(str(row.get("pair") or ""), markets) for row in _rows(result))
+    return frozenset(rules.quote for rules in known if rules is not None) - {USD}
+
+
+def _rows(result: object) -> tuple[Mapping[str, Any], ...]:
+    return rows_from(list(result.values()) if isinstance(result, Mapping) else result, "OpenPositions")
 
 
 def read_book(lots: Sequence[Lot], rates: Mapping[str, Decimal], findings: list[Finding]) -> Book:

@@ -15,6 +15,7 @@ from brokers.sandbox.history import Actor, Filled, FundingPaid, LedgerKind, Liqu
 from brokers.sandbox.orders import OrderSpec, OrderType, Rejection, TimeInForce
 from brokers.sandbox.scenarios import flash_crash
 from brokers.sandbox.spec import AccountSpec, MarginPool, OpeningPosition, OpeningWallet
+from tests.depth import examples
 
 D = Decimal
 OPENING = D(30_000)
@@ -164,7 +165,7 @@ class BooksAgree(RuleBasedStateMachine):
 
 
 TestBooksAgree = BooksAgree.TestCase
-TestBooksAgree.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestBooksAgree.settings = settings(max_examples=examples(60), stateful_step_count=25, deadline=None)
 
 
 @settings(max_examples=200, deadline=None)

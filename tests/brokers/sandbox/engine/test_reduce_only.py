@@ -30,6 +30,7 @@ from brokers.sandbox.spec import (
     OversizeRule,
     VenueRules,
 )
+from tests.depth import examples
 
 D = Decimal
 
@@ -286,7 +287,7 @@ class ReduceOnlyHoldsInHedgeMode(ReduceOnlyHolds):
     venue_rules = VenueRules(oversize_reduce=OversizeRule.REJECT)
 
 
-BRIEF = settings(max_examples=40, stateful_step_count=25, deadline=None)
+BRIEF = settings(max_examples=examples(40), stateful_step_count=25, deadline=None)
 TestReduceOnlyHolds = ReduceOnlyHolds.TestCase
 TestReduceOnlyHolds.settings = BRIEF
 TestReduceOnlyHoldsInHedgeMode = ReduceOnlyHoldsInHedgeMode.TestCase

@@ -11,6 +11,7 @@ from brokers.models import AccountSnapshot, OrderSide
 from brokers.orders import OpenOrder, OrderBook, OrderState, ReduceOrder, Verdict
 from brokers.outcomes import COINBASE
 from brokers.reports import cancel_reports, order_report
+from brokers.venues.coinbase.account import own_row
 from brokers.venues.coinbase.cancelling import cancel_batches, read_cancel_rows
 from brokers.venues.coinbase.orders import close_request, read_ack, read_open_order, read_report
 
@@ -212,3 +213,26 @@ def test_a_batch_that_failed_in_part_is_told_apart_row_by_row() -> None:
 def test_a_row_that_does_not_say_success_is_none() -> None:
     assert read_cancel_rows({"results": [{"order_id": "a", "success": "true"}]})[0].code is not None
     assert read_cancel_rows({}) is None
+
+
+@pytest.mark.parametrize("said", [None, "true", 1, False])
+def test_an_order_that_is_not_said_to_be_created_is_not_acknowledged(said: object) -> None:
+    answer = {"success": said, "success_response": {"order_id": "1", "client_order_id": OWN}}
+    assert read_ack({**answer, "success": True}).order_id == "1"
+    with pytest.raises(MalformedAnswer, match="without success"):
+        read_ack(answer)
+    del answer["success"]
+    with pytest.raises(MalformedAnswer, match="without success"):
+        read_ack(answer)
+
+
+def test_of_two_orders_with_one_client_id_neither_is_taken() -> None:
+    same, other = row(order_id="1"), row(order_id="2")
+    assert own_row([same, row(order_id="3", client_order_id="else"), same], OWN) == same
+    assert own_row([row(client_order_id="else")], OWN) is None
+    with pytest.raises(MalformedAnswer, match="two orders"):
+        own_row([same, other], OWN)
+    nameless = row(order_id="4")
+    del nameless["client_order_id"]
+    with pytest.raises(MalformedAnswer, match="without its client id"):
+        own_row([nameless], OWN)

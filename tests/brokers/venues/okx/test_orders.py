@@ -114,6 +114,20 @@ def test_reduce_only_stop_is_protective(algo: Row) -> None:
     assert stop.is_protective
 
 
+@pytest.mark.parametrize(
+    ("mode", "side", "protects"),
+    [("cash", "sell", True), ("cash", "buy", False), ("cross", "sell", False), ("", "sell", False)],
+)
+def test_a_stop_that_sells_what_is_owned_is_protective(
+    algo: Row, *, mode: str, side: str, protects: bool
+) -> None:
+    stop = {**algo, "ordType": "conditional", "slTriggerPx": "48000", "reduceOnly": "", "posSide": ""}
+    spot = {**stop, "instType": "SPOT", "instId": "BTC-USDT", "tdMode": mode, "side": side}
+    assert read_algo_order(spot).is_protective is protects
+    with pytest.raises(MalformedAnswer, match="without reduceOnly"):
+        read_algo_order({**stop, "tdMode": mode, "side": side})
+
+
 def test_trigger_order_that_could_open_is_not_protective(algo: Row) -> None:
     assert not read_algo_order(algo).is_protective
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from brokers.models import MarginMode, Measure, OrderSide, Position, Side, Symbol, UnitKind
-from brokers.orders import ReduceOrder, Verdict
+from brokers.orders import ReduceOrder, Repayment, Verdict
 from brokers.port import Broker
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.scenarios import calm
@@ -32,12 +32,16 @@ SPOT = {
         "USDT": OpeningWallet(balance=Decimal(0), borrowed=Decimal(40_000), interest=Decimal(7)),
     },
     "owner": {"BTC": OpeningWallet(balance=Decimal(1))},
+    "payer": {
+        "BTC": OpeningWallet(balance=Decimal(1)),
+        "USDT": OpeningWallet(balance=Decimal(10_000), borrowed=Decimal(40_000)),
+    },
 }
 
 
 @pytest.fixture
 def spec() -> SandboxSpec:
-    """The shipped venue, with two accounts in spot mode and one that is short of a pair."""
+    """The shipped venue, with three accounts in spot mode and one that is short of a pair."""
     short = OpeningPosition(
         symbol=LISTED, side=Side.SHORT, quantity=Decimal("0.5"), margin_mode=MarginMode.ISOLATED
     )
@@ -60,7 +64,7 @@ def spec() -> SandboxSpec:
 
 @pytest.fixture
 async def server(engine: Engine) -> AsyncIterator[SandboxServer]:
-    modes = {"debtor": "spot", "owner": "spot", "short": "futures"}
+    modes = {**dict.fromkeys(SPOT, "spot"), "short": "futures"}
     async with SandboxServer(VENUES["okx"].build(engine, modes)) as running:
         yield running
 
@@ -85,6 +89,22 @@ async def test_a_debt_is_judged_by_the_venues_own_ratio_and_cannot_be_cut(
     usdt = next(one for one in snapshot.collaterals if one.currency == "USDT")
     assert (usdt.debt, usdt.interest) == (40_000, 7)
     assert unit.venue_ratio > Decimal("0.3"), "the fall was worth looking at"
+
+
+async def test_a_debt_is_given_back_out_of_what_is_there(
+    server: SandboxServer, engine: Engine, open_at: Open
+) -> None:
+    broker = await open_at(server, "payer")
+    owed = next(one for one in (await broker.fetch_snapshot()).collaterals if one.currency == "USDT")
+    assert (owed.debt, owed.repayable) == (40_000, 10_000)
+    given = Repayment(unit="account", currency="USDT", amount=Decimal(4_000), client_id="0" * 32)
+    assert (await broker.repay(given)).verdict is Verdict.ACCEPTED
+    snapshot = await broker.fetch_snapshot()
+    left = next(one for one in snapshot.collaterals if one.currency == "USDT")
+    assert (left.debt, left.repayable) == (36_000, 6_000)
+    (unit,), pool = snapshot.units, engine.figures("payer").pool("account")
+    assert (unit.initial_margin, unit.maintenance_margin) == (pool.initial_margin, pool.maintenance_margin)
+    assert pool.maintenance_margin == 36_000 * Decimal("0.04")
 
 
 async def test_who_owes_nothing_owns_cash(server: SandboxServer, open_at: Open) -> None:

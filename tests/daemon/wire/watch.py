@@ -1,0 +1,162 @@
+"""The guards of many accounts under one supervisor and one journal, and what a test sees of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from brokers.budget import boot_seconds
+from brokers.sandbox.server import SandboxServer
+from config.loader import parse
+from config.resolution import resolve
+from daemon.app import _connect, open_journal
+from daemon.cycle import Cycle
+from daemon.opening import guarded_of, open_accounts
+from daemon.state import Board, CycleOutcome
+from daemon.supervisor import Guard, Supervisor
+from database.journal import Journal
+from database.payload import decode
+from database.records import Event, Intent, IntentState, RowKind, Transfer
+from database.repayment_records import RepaymentRow
+from tests.virtual import VirtualClock
+
+LOOK_S = 0.1
+
+
+class Cell(Protocol):
+    """An account that is watched."""
+
+    name: str
+    server: SandboxServer
+
+    def settings(self) -> dict[str, Any]: ...
+    def environment(self) -> Mapping[str, str]: ...
+    def heal(self) -> None: ...
+
+
+class Watch:
+    """The guards of all cells under one supervisor, and the journal they share."""
+
+    def __init__(self, journal: Journal, board: Board, guarding: asyncio.Task[None]) -> None:
+        self.journal = journal
+        self.board = board
+        self._guarding = guarding
+        self._read_at = float("-inf")
+        self._told: list[tuple[RowKind, Any]] = []
+
+    async def until(
+        self, cells: Iterable[Cell], wanted: Callable[[Cell], object], *, within: float, why: str
+    ) -> None:
+        """Wait until `wanted` holds of every cell."""
+        left, until = list(cells), boot_seconds() + within
+        while left := [cell for cell in left if not wanted(cell)]:
+            assert not self._guarding.done(), self._guarding.result()
+            assert boot_seconds() < until, "\n".join([f"{why}: not within {within} s", *map(self.tell, left)])
+            await asyncio.sleep(LOOK_S)
+
+    def tell(self, cell: Cell) -> str:
+        """Say how a cell stands, for a failure's message."""
+        told = [f"{event.kind}/{event.reason}" for event in self.events(cell)]
+        intents = [(one.state.value, one.filled, one.code, one.message) for one in self.intents(cell)]
+        seen = self.outcome(cell)
+        return f"{cell.name}: {seen.doing}/{seen.reason} {seen.sentence}; {told[-8:]}; {intents[-4:]}"
+
+    def outcome(self, cell: Cell) -> CycleOutcome:
+        """The last cycle of a cell."""
+        return self.board.outcomes[cell.name]
+
+    def _rows(self, kind: RowKind) -> list[Any]:
+        if self._read_at != boot_seconds():  # time stands still while somebody looks
+            batch = self.journal.outbox.batch(1_000_000)
+            wanted = {RowKind.EVENT, RowKind.ORDER}
+            self._told = [(row.kind, decode(row.kind, row.payload)) for row in batch if row.kind in wanted]
+            self._read_at = boot_seconds()
+        return [told for one, told in self._told if one is kind]
+
+    def events(self, cell: Cell, kind: str | None = None) -> list[Event]:
+        """What the journal tells of a cell, in order."""
+        return [
+            event
+            for event in self._rows(RowKind.EVENT)
+            if event.account == cell.name and kind in {None, event.kind}
+        ]
+
+    def intents(self, cell: Cell) -> list[Intent]:
+        """Every intent of a cell as it stands now, in the order of planning."""
+        ids = dict.fromkeys(row.intent_id for row in self._rows(RowKind.ORDER) if row.account == cell.name)
+        return [intent for one in ids if (intent := self.journal.intents.get(one)) is not None]
+
+    def was_unknown(self, cell: Cell) -> bool:
+        """Whether any order of a cell was for a time without a verdict."""
+        doubts = {IntentState.UNKNOWN, IntentState.NOT_FOUND}
+        return any(row.account == cell.name and row.state in doubts for row in self._rows(RowKind.ORDER))
+
+    def repayments(self, cell: Cell) -> list[RepaymentRow]:
+        """Every repayment of a cell as it stands now, in order."""
+        told = [event for event in self.events(cell) if event.kind.startswith("repayment_")]
+        ids = dict.fromkeys(event.detail["client_id"] for event in told)
+        return [found for one in ids if (found := self.journal.repayments.get(one)) is not None]
+
+    def transfers(self, cell: Cell) -> list[Transfer]:
+        """Every transfer of a cell as it stands now, in order."""
+        told = [event for event in self.events(cell) if event.kind.startswith("transfer_")]
+        ids = dict.fromkeys(event.detail["client_id"] for event in told)
+        return [found for one in ids if (found := self.journal.transfers.get(one)) is not None]
+
+    def is_settled(self, cell: Cell) -> bool:
+        """Whether the last episode is over, and no write of the cell is without an end."""
+        return bool(
+            self.journal.episodes.last_number(cell.name)
+            and self.journal.episodes.current(cell.name) is None
+            and not self.journal.intents.open(cell.name)
+        )
+
+
+def configuration(cells: Iterable[Cell], folder: object, more: Mapping[str, Any]) -> bytes:
+    """Return a file that guards `cells`; `more` is laid over it."""
+    document = {
+        "mode": "enforce",
+        "state_dir": str(folder),
+        "poll": {"interval": "1s"},
+        "accounts": [cell.settings() for cell in cells],
+        **more,
+    }
+    return yaml.safe_dump(document).encode()
+
+
+@asynccontextmanager
+async def watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, Any]) -> AsyncIterator[Watch]:
+    """Guard cells, under settings that `more` is laid over, while the context is open."""
+    async with AsyncExitStack() as stack:
+        for cell in cells:
+            await stack.enter_async_context(cell.server)
+        environment = {name: value for cell in cells for name, value in cell.environment().items()}
+        settings = parse(configuration(cells, folder, more), "margind.yaml")
+        clock, board = VirtualClock(), Board()
+        journal = open_journal(settings, clock.now())
+        stack.callback(journal.close)
+        accounts = open_accounts(settings, resolve(settings, environment))
+        for account in accounts:
+            stack.push_async_callback(account.broker.aclose)
+        guards = [
+            Guard(
+                cycle=Cycle(guarded_of(settings, account), journal=journal, clock=clock, is_ready=is_ready),
+                board=board,
+                clock=clock,
+            )
+            for account, is_ready in await _connect(accounts)
+        ]
+        supervisor = Supervisor(guards, board=board, clock=clock)
+        guarding = asyncio.create_task(supervisor.run())
+        watch = Watch(journal, board, guarding)
+        try:
+            await watch.until(cells, lambda cell: cell.name in board.outcomes, within=20, why="a first cycle")
+            yield watch
+        finally:
+            for cell in cells:
+                cell.heal()
+            supervisor.stop()
+            await guarding
