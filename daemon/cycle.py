@@ -47,6 +47,7 @@ CONFIRMATIONS = 3
 
 AFTER_ACTION_S = 0.1
 WHILE_SETTLING_S = 0.5
+JUST_AFTER_S = 0.05
 WHILE_ALARMED_S = 1.0
 
 
@@ -357,7 +358,9 @@ class Cycle:
         interval = self._policy.poll_interval.total_seconds()
         pace = self._broker.capabilities.protective_pace.total_seconds()
         if self._settlement.open():
-            return min(max(WHILE_SETTLING_S, pace), interval)
+            proof = self._settlement.proof_in_s()
+            wait = pace if proof is None else min(pace, proof + JUST_AFTER_S)
+            return min(max(WHILE_SETTLING_S, wait), interval)
         if climb is not None and climb.sent and self._is_acute():
             return min(AFTER_ACTION_S, interval)
         if self._alarm.level >= Level.CRITICAL or self._alarm.protection is Protection.UNPROTECTED:

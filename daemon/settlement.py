@@ -46,6 +46,18 @@ class Settlement:
         """Return the intents without a final state, oldest first."""
         return self._journal.intents.open(self._broker.account_id)
 
+    def proof_in_s(self) -> float | None:
+        """Return in how many seconds one more look can end all that is open.
+
+        `None`: that cannot be said, or it could have by now, and the venue did not answer.
+        """
+        intents = self.open()
+        due = [i.deadline for i in intents if i.state is IntentState.NOT_FOUND and i.deadline is not None]
+        if not due or len(due) < len(intents):
+            return None
+        left = (max(due) + SLACK - self._broker.venue_now()).total_seconds()
+        return left if left > 0 else None
+
     async def settle(self) -> tuple[Intent, ...]:
         """Ask once for each open intent and journal the answers; return the intents whose state changed."""
         before = self.open()

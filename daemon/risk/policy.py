@@ -188,8 +188,10 @@ class MarginPolicy:
     A level starts at its threshold and ends below threshold minus `hysteresis`; de-levering starts at
     LIQUIDATION and stops at the target. Data older than `act_max_age` is not acted upon; older than
     `alarm_max_age` leaves the account unprotected. `max_spread` bounds `fetched_at - as_of`, which holds the
-    network's latency beside the time between the parts. `forecast_window` is how much history says when a
-    level may be reached; CRITICAL or worse within `forecast_lead` is alarmed, with a lead of zero never.
+    network's latency beside the time between the parts: no less than `act_max_age`, or a venue that answers
+    slowly, and fast enough to be acted upon, is only ever watched. How far apart parts came, adapters say.
+    `forecast_window` is how much history says when a level may be reached; CRITICAL or worse within
+    `forecast_lead` is alarmed, with a lead of zero never.
     """
 
     utilization: Ladder = Ladder(
@@ -206,7 +208,7 @@ class MarginPolicy:
     poll_interval: timedelta = timedelta(seconds=2)
     act_max_age: timedelta = timedelta(seconds=5)
     alarm_max_age: timedelta = timedelta(seconds=15)
-    max_spread: timedelta = timedelta(seconds=3)
+    max_spread: timedelta = timedelta(seconds=5)
     forecast_window: timedelta = timedelta(minutes=15)
     forecast_lead: timedelta = timedelta(minutes=5)
     confirmation: Confirmation = Confirmation()

@@ -31,8 +31,19 @@ TOLERANCE = Decimal("0.01")
 Raw = Mapping[str, Any]
 
 
-def futures_unit(summary: Raw, *, holds_positions: bool, findings: list[Finding]) -> RiskUnit:
-    """Build the unit, in USD; every figure that is missing or contradicts another leaves a finding."""
+def states_overnight(summary: Raw) -> bool:
+    """Say whether the overnight window is stated at all; the documents do not promise it."""
+    window = summary.get(OVERNIGHT)
+    return isinstance(window, Mapping) and bool(window)
+
+
+def futures_unit(
+    summary: Raw, *, holds_positions: bool, findings: list[Finding], expects_overnight: bool = True
+) -> RiskUnit:
+    """Build the unit, in USD; every figure that is missing or contradicts another leaves a finding.
+
+    `expects_overnight`: the host states the overnight window, so that its absence is one, too.
+    """
     fields = Fields(summary, findings, unit=FUTURES_UNIT)
     equity = required(summary, "available_margin", fields)
     initial = required(summary, "initial_margin", fields)
@@ -41,7 +52,8 @@ def futures_unit(summary: Raw, *, holds_positions: bool, findings: list[Finding]
     _check_torn(summary, threshold, holds_positions=holds_positions, fields=fields)
     used, maintenance = initial, threshold
     for name in (INTRADAY, OVERNIGHT):
-        window = _window(summary, name, needed=holds_positions, fields=fields)
+        needed = holds_positions and (expects_overnight or states_overnight(summary))
+        window = _window(summary, name, needed=needed, fields=fields)
         if window is None:
             continue
         used = _worse(used, amount(window, "initial_margin", fields))

@@ -19,6 +19,7 @@ from brokers.errors import (
     RequestRefused,
     Unauthorized,
 )
+from brokers.fields import Fields
 from brokers.hooks import Ack, CancelBatch, Read, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, PositionMode, Symbol
 from brokers.numbers import plain
@@ -38,8 +39,9 @@ from brokers.profile import Json, Request
 from brokers.reading import Reader, parsing
 from brokers.registry import BrokerSpec
 from brokers.venues.cryptocom.dispatches import Dispatch, Dispatches
-from brokers.venues.cryptocom.envelope import NOT_FOUND, result_of, rows_of
+from brokers.venues.cryptocom.envelope import NOT_FOUND, result_of, row_of, rows_of
 from brokers.venues.cryptocom.freshness import Freshness
+from brokers.venues.cryptocom.listing import Listing
 from brokers.venues.cryptocom.markets import read_instruments
 from brokers.venues.cryptocom.orders import ADVANCED, close_params, read_held, read_open_order, read_report
 from brokers.venues.cryptocom.positions import is_flat
@@ -100,6 +102,7 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
     def __init__(self, spec: BrokerSpec) -> None:
         super().__init__(spec)
         self._freshness = Freshness()
+        self._listing = Listing()
         self._witness = ClockWitness(self.transport)
         self._dispatches = Dispatches()
         self._sending = asyncio.Lock()
@@ -139,10 +142,14 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
         return RawSnapshot(balance=balance, positions=positions, tickers=answers, asked_at=asked_at)
 
     def parse_snapshot(self, raw: RawSnapshot, context: SnapshotContext) -> AccountSnapshot:
-        """Build the snapshot, dated by what earlier ones showed."""
+        """Build the snapshot, dated by what earlier ones showed, and held against what they added up to."""
         rows = rows_of(raw.positions, "private/get-positions")
         as_of = self._freshness.date(rows, read_prices(raw.tickers), raw.asked_at)
-        return read_snapshot(raw, context, as_of)
+        snapshot = read_snapshot(raw, context, as_of)
+        totals = Fields(row_of(raw.balance, "private/user-balance"), [])
+        worth, margin = totals.optional("total_position_cost"), totals.optional("total_position_im")
+        found = self._listing.check(worth, margin, snapshot.positions)
+        return replace(snapshot, findings=(*snapshot.findings, *found)) if found else snapshot
 
     def _learn(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Remember what is held, and the venue's own name of the account."""

@@ -30,12 +30,12 @@ def reasons(assessment: Assessment) -> list[Reason]:
     [
         (0, []),
         (3, []),
-        (3.1, [Reason.TORN]),
+        (4.9, []),
         (5.1, [Reason.STALE, Reason.TORN]),
         (-0.9, []),
         (-1.1, [Reason.FUTURE_DATED]),
     ],
-    ids=["fresh", "spread = max", "spread > max", "age > max", "ahead < tolerance", "ahead > tolerance"],
+    ids=["fresh", "underway", "age < max", "age > max", "ahead < tolerance", "ahead > tolerance"],
 )
 def test_age_by_the_venues_clock(*, build: BUILD, age: float, found: list[Reason]) -> None:
     assert reasons(build.judge(build.book(100_000, age=age))) == found

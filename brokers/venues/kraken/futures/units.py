@@ -28,15 +28,17 @@ def flex_unit(
     """Build the unit of the multi-collateral wallet, and what its positions' margins are to be scaled by.
 
     Kraken says in figures: margin equity = collateral after haircuts + PnL as margin, and available margin =
-    margin equity - initial margin with orders. A wallet that contradicts that is damaged.
+    margin equity - initial margin, which its words leave open to mean with orders or without. Orders count
+    here either way. A wallet that contradicts both is damaged.
     """
     fields = Fields(account, findings, unit=FLEX)
     at_risk = any(holding.wallet == FLEX for holding in holdings)
     read = fields.required if account or at_risk else fields.optional
     equity, initial = read("marginEquity"), read("initialMarginWithOrders")
     maintenance, available = read("maintenanceMargin"), read("availableMargin")
-    if None not in (equity, initial, available):
-        _check_available(fields, equity or ZERO, initial or ZERO, available or ZERO)
+    of_positions = fields.optional("initialMargin")
+    if equity is not None and initial is not None and available is not None:
+        available = _available(fields, equity, initial, available, of_positions)
     wallet, pnl = fields.optional("balanceValue"), fields.optional("totalUnrealized")
     if equity == 0:
         detail = f"marginEquity is 0 with a balance of {wallet}, PnL {pnl}"
@@ -56,7 +58,7 @@ def flex_unit(
         unrealized_pnl=None if mixed else pnl,
         measures=BOTH_MEASURES if account or at_risk else NO_MEASURES,
     )
-    return unit, _scales(holdings, FLEX, fields.optional("initialMargin"), maintenance)
+    return unit, _scales(holdings, FLEX, of_positions, maintenance)
 
 
 def coin_unit(
@@ -168,14 +170,21 @@ def _scales(
     }
 
 
-def _check_available(fields: Fields, equity: Decimal, initial: Decimal, available: Decimal) -> None:
-    left = equity - initial
-    if abs(available - left) <= MILLIONTH * abs(equity) + ROUNDING or (left < 0 and available == 0):
-        return
-    detail = (
-        f"availableMargin {available} is not marginEquity {equity} less initialMarginWithOrders {initial}"
-    )
-    fields.find(FindingCode.INCONSISTENT, detail)
+def _available(
+    fields: Fields, equity: Decimal, initial: Decimal, stated: Decimal, of_positions: Decimal | None
+) -> Decimal:
+    """Return the margin that positions and orders leave, once the stated figure is found to speak of it."""
+    left, rounding = equity - initial, MILLIONTH * abs(equity) + ROUNDING
+    if abs(stated - left) <= rounding or (left < 0 and stated == 0):
+        return stated
+    is_of_positions = of_positions is not None and abs(stated - (equity - of_positions)) <= rounding
+    if of_positions is None or of_positions > initial or not is_of_positions:
+        fields.find(
+            FindingCode.INCONSISTENT,
+            f"availableMargin {stated} is not marginEquity {equity} less initialMarginWithOrders {initial}",
+        )
+        return stated
+    return left
 
 
 def _note_zeroed(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
@@ -42,6 +43,7 @@ BALANCE, POSITIONS = "privatePostTradeBalance", "privatePostOpenPositions"
 OPEN_ORDERS, CLOSED_ORDERS = "privatePostOpenOrders", "privatePostClosedOrders"
 QUERY_ORDERS = "privatePostQueryOrders"
 TICKER = "publicGetTicker"
+LOOKS = ((OPEN_ORDERS, "open"), (CLOSED_ORDERS, "closed"))
 
 MOST_TOLD = 1_000
 """So many orders' ids are remembered."""
@@ -77,6 +79,7 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
     def __init__(self, spec: BrokerSpec) -> None:
         super().__init__(spec)
         self._held: tuple[Position, ...] = ()
+        self._deadlines: dict[ClientOrderId, datetime] = {}
         self._picture_cost = PICTURE
         self._told: dict[ClientOrderId, str] = {}
         self._batches = True
@@ -139,10 +142,11 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
     async def look_up_order(
         self, read: Read, client_order_id: ClientOrderId, symbol: Symbol
     ) -> OrderReport | None:
-        """Find an order by Kraken's id, once told; else among the closed, the open, the closed ones again.
+        """Find an order by Kraken's id, once told; else among closed ones, after its deadline also open ones.
 
-        An order moves from open to closed and never back: one that was in neither list had to end between
-        the first and the second look, and the third finds it.
+        Orders are immediate-or-cancel, so one that arrived is closed, and before its deadline absence proves
+        nothing: one look must do, for each counts. After it no order arrives any more, and one moves from
+        open to closed and never back: what is in neither list, looked at in this order, does not exist.
         """
         txid = self._told.get(client_order_id)
         if txid is not None and (row := await self._order(read, txid)) is not None:
@@ -150,7 +154,9 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
             if report is not None:
                 return report
         ours = {"cl_ord_id": str(client_order_id)}
-        for call, name in ((CLOSED_ORDERS, "closed"), (OPEN_ORDERS, "open"), (CLOSED_ORDERS, "closed")):
+        deadline = self._deadlines.get(client_order_id)
+        is_over = deadline is None or self.transport.venue_now() > deadline
+        for call, name in LOOKS if is_over else LOOKS[1:]:
             rows = rows_by_id(await read(call, ours), name, call)
             report = read_report(rows, client_order_id, symbol, txid)
             if report is not None:
@@ -169,8 +175,14 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         return found if isinstance(found, Mapping) else None
 
     def recall(self, order: SentOrder) -> None:
-        """Remember Kraken's id of an order: a list may leave ours out."""
+        """Remember Kraken's id of an order, for a list may leave ours out, and until when it may arrive."""
         self._remember(order.client_order_id, order.order_id)
+        self._expect(order.client_order_id, order.deadline)
+
+    def _expect(self, client_order_id: ClientOrderId, deadline: datetime) -> None:
+        while len(self._deadlines) >= MOST_TOLD:
+            del self._deadlines[next(iter(self._deadlines))]
+        self._deadlines[client_order_id] = deadline
 
     def _remember(self, client_order_id: ClientOrderId, txid: str | None) -> None:
         if txid is not None:
@@ -195,6 +207,7 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
 
     def order_request(self, order: ReduceOrder) -> Request:
         """Build the reducing order; placing and cancelling do not count against the call counter."""
+        self._expect(order.client_order_id, order.deadline)
         params = order_params(order, find_rules(order.symbol, self._rulebook.rules))
         return Request(call="privatePostAddOrder", params=params, cost=0)
 

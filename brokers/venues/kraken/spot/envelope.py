@@ -47,8 +47,8 @@ LIMITED = frozenset(
         "EService:Throttled",
     }
 )
-PAUSE_S = 10.0
-"""The call counter loses three units in this time at the lowest tier, enough for a picture."""
+PAUSE_S = 8.0
+"""The call counter loses what a picture costs in this time at the lowest tier; the next poll follows."""
 
 LOCKOUT, LOCKOUT_S = "EGeneral:Temporary lockout", 900.0
 

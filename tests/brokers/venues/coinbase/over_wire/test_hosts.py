@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from brokers.errors import NotSupported, RequestRefused, VenueUnavailable
-from brokers.models import OrderSide
+from brokers.models import FindingCode, OrderSide
 from brokers.sandbox.faults import Fault, FaultKind
 from brokers.sandbox.orders import Order
 from brokers.sandbox.server import SandboxServer
@@ -54,6 +54,32 @@ async def test_a_host_that_cannot_say_what_a_key_may_do_says_so(wire: CoinbaseWi
         assert (snapshot.findings, snapshot.mode.label) == ((), "US futures, unnamed portfolio")
         with pytest.raises(NotSupported):
             await broker.fetch_permissions()
+
+
+async def test_a_host_that_never_states_the_night_is_judged_by_day_and_must_not_forget_it_later(
+    wire: CoinbaseWire, open_at: Open
+) -> None:
+    host = Without(wire)
+    routes = host.server._gateway._routes
+    key = ("GET", V3 + "cfm/balance_summary")
+    states = False
+
+    def answer(request: WireRequest, account: str) -> WireAnswer:
+        payload: Any = routes[key].handler(request, account).payload
+        if not states:
+            del payload["balance_summary"]["overnight_margin_window_measure"]
+        return WireAnswer(payload=payload)
+
+    host.server._gateway._routes = {**routes, key: replace(routes[key], handler=answer)}
+    async with host.server as server:
+        broker = await open_at(server)
+        by_day = await broker.fetch_snapshot()
+        assert (by_day.findings, len(by_day.positions)) == ((), 1)
+        states = True
+        assert (await broker.fetch_snapshot()).findings == ()
+        states = False
+        [finding] = (await broker.fetch_snapshot()).findings
+        assert finding.code is FindingCode.TOTALS_MISSING
 
 
 async def test_a_host_without_the_margin_is_no_host_for_futures(wire: CoinbaseWire, open_at: Open) -> None:

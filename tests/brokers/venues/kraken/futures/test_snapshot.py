@@ -240,6 +240,17 @@ def test_margins_that_contradict_one_another_are_found(
     assert "availableMargin" in snapshot.findings[0].detail
 
 
+def test_available_margin_may_leave_orders_out_and_they_count_all_the_same(see: See, flex: Make) -> None:
+    flat = flex()
+    orders = 500
+    wallet = flex(initialMarginWithOrders=flat["initialMargin"] + orders)
+    wallet["availableMargin"] = wallet["marginEquity"] - wallet["initialMargin"]
+    snapshot = see(position(), wallets={"flex": wallet})
+    assert snapshot.findings == ()
+    unit = snapshot.unit("flex")
+    assert unit.available_margin == D(str(wallet["availableMargin"])) - orders
+
+
 def test_available_margin_may_be_floored_at_zero(see: See, flex: Make) -> None:
     wallet = flex(marginEquity=2000.0, availableMargin=0.0)
     assert see(position(), wallets={"flex": wallet}).findings == ()

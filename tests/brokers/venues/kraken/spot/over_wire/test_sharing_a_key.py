@@ -1,6 +1,8 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,6 +11,7 @@ from brokers.errors import RateLimited, RequestRefused, Unauthorized, VenueUnava
 from brokers.orders import OrderState, ReduceOrder, Verdict
 from brokers.sandbox.faults import Fault, FaultKind
 from brokers.sandbox.server import SandboxServer
+from brokers.sandbox.wire.base import WireRequest
 from brokers.sandbox.wire.kraken.gate import Tier
 from brokers.sandbox.wire.kraken.wire import KrakenWire
 from brokers.venues.kraken.spot.broker import KrakenSpotBroker
@@ -163,3 +166,26 @@ async def test_a_counter_that_others_have_filled_keeps_polls_away_for_a_while(
     with pytest.raises(VenueUnavailable, match="told by the venue to wait"):
         await broker.transport.read("privatePostTradeBalance")
     assert (await broker.submit(reduce(broker, position))).verdict is Verdict.ACCEPTED
+
+
+async def test_one_look_for_an_order_before_its_deadline_and_two_after_it(
+    connect: Open, wire: KrakenWire, server: SandboxServer, reduce: Reduce
+) -> None:
+    broker = await connect()
+    position = (await broker.fetch_snapshot()).positions[0]
+    server.faults.set(Fault(kind=FaultKind.HTTP_502_HTML, path="/0/private/AddOrder", count=1))
+    order = replace(reduce(broker, position), deadline=broker.venue_now() + timedelta(seconds=4))
+    assert (await broker.submit(order)).verdict is Verdict.UNKNOWN
+    looked: list[str] = []
+    admit = wire.gate.admit
+
+    def admitting(request: WireRequest) -> str:
+        looked.append(request.path.removeprefix("/0/private/"))
+        return admit(request)
+
+    wire.gate.admit = admitting  # type: ignore[method-assign]
+    assert await broker.find_order(order.client_order_id, order.symbol) is None
+    assert looked == ["ClosedOrders"], "the counter is short, and absence proves nothing yet"
+    await asyncio.sleep((order.deadline - broker.venue_now()).total_seconds() + 0.1)
+    assert await broker.find_order(order.client_order_id, order.symbol) is None
+    assert looked[1:] == ["OpenOrders", "ClosedOrders"], "what moved in between is found"
