@@ -41,7 +41,7 @@ class BrokerSpec:
 PRODUCTS = MappingProxyType(
     {
         "bybit": ("unified",),
-        "binance": ("usdm", "coinm", "portfolio"),
+        "binance": ("usdm", "coinm", "portfolio", "cross", "isolated"),
         "okx": ("unified",),
         "coinbase": ("spot", "futures"),
         "kraken": ("spot", "futures"),

@@ -44,6 +44,8 @@ PRODUCTS: Mapping[BrokerId, tuple[str, ...]] = MappingProxyType(
 NO_TESTNET = frozenset(
     {
         (BrokerId.BINANCE, "portfolio"),
+        (BrokerId.BINANCE, "cross"),
+        (BrokerId.BINANCE, "isolated"),
         (BrokerId.KRAKEN, "spot"),
         (BrokerId.COINBASE, "spot"),
         (BrokerId.COINBASE, "futures"),

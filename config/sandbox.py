@@ -48,6 +48,8 @@ class SandboxBroker(StrEnum):
     COINBASE = "coinbase"
     BINANCECOINM = "binancecoinm"
     BINANCEPM = "binancepm"
+    BINANCEMARGIN = "binancemargin"
+    BINANCEISOLATED = "binanceisolated"
 
 
 PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -57,6 +59,8 @@ PRODUCTS: Mapping[SandboxBroker, Mapping[str, tuple[str, ...]]] = MappingProxyTy
         SandboxBroker.OKX: {"unified": ("futures", "multi_currency", "portfolio", "spot")},
         SandboxBroker.BINANCECOINM: {"coinm": ("coin_margined",)},
         SandboxBroker.BINANCEPM: {"portfolio": ("portfolio_margin",)},
+        SandboxBroker.BINANCEMARGIN: {"cross": ("classic", "pro")},
+        SandboxBroker.BINANCEISOLATED: {"isolated": ("isolated_pairs",)},
         SandboxBroker.KRAKEN: {"spot": ("spot_margin",)},
         SandboxBroker.KRAKENFUTURES: {"futures": ("multi_collateral", "single_collateral")},
         SandboxBroker.CRYPTOCOM: {"exchange": ("smart_cross",)},
@@ -69,12 +73,17 @@ BROKERS: Mapping[SandboxBroker, str] = MappingProxyType(
     {
         SandboxBroker.BINANCECOINM: "binance",
         SandboxBroker.BINANCEPM: "binance",
+        SandboxBroker.BINANCEMARGIN: "binance",
+        SandboxBroker.BINANCEISOLATED: "binance",
         SandboxBroker.KRAKENFUTURES: "kraken",
     }
 )
 """The broker of a venue in an account of the daemon, where it is called otherwise."""
 
-ONE_WAY = frozenset({SandboxBroker.KRAKEN, SandboxBroker.KRAKENFUTURES, SandboxBroker.CRYPTOCOM})
+ONE_WAY = frozenset(
+    SandboxBroker(name)
+    for name in ("kraken", "krakenfutures", "cryptocom", "binancemargin", "binanceisolated")
+)
 """The venues that hold one position a symbol, always."""
 
 UNLENT = frozenset({"cash", "isolated"})
@@ -329,6 +338,8 @@ class Listen(Section):
     coinbase: Port = 0
     binancecoinm: Port = 0
     binancepm: Port = 0
+    binancemargin: Port = 0
+    binanceisolated: Port = 0
 
 
 def _some(accounts: tuple[SandboxAccount, ...]) -> tuple[SandboxAccount, ...]:

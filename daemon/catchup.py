@@ -21,6 +21,10 @@ UNMOVED_PATIENCE_S = 15.0
 """The same for a position that shows exactly what it did before our fill: nobody trades just that back."""
 
 
+FEE_SHARE = Decimal("0.01")
+"""What a fill may lack of itself: a venue can take its fee out of what was bought."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fill:
     """What a position was before a fill of ours and can at most be after it; `at`: when we learned of it."""
@@ -32,7 +36,8 @@ class _Fill:
     def is_missing(self, quantity: Decimal, age_s: float) -> bool:
         """Whether a picture with `quantity`, so long after it, does not hold the fill yet."""
         patience = UNMOVED_PATIENCE_S if quantity == self.before else PATIENCE_S
-        return quantity > self.after and age_s <= patience
+        slack = (self.before - self.after) * FEE_SHARE
+        return quantity > self.after + slack and age_s <= patience
 
 
 class CatchUp:

@@ -8,6 +8,7 @@ from brokers.numbers import ZERO
 from brokers.sandbox.account import Account, PositionKey
 from brokers.sandbox.figures import ACCOUNT_POOL
 from brokers.sandbox.instrument import Instrument
+from brokers.sandbox.lending import all_balances
 from brokers.sandbox.margin import assess
 from brokers.sandbox.orders import (
     Order,
@@ -61,9 +62,14 @@ def check_margin(state: VenueState, account: Account, order: Order, price: Decim
     It needs the initial margin by which the reservation of its position grows, the taker fee on that, and
     the loss at which it would start against mark. An order that only reduces needs nothing.
 
+    On spot margin an order that may not borrow needs what it spends instead, and nothing else.
+
     Raises:
-        Rejection: INSUFFICIENT_MARGIN.
+        Rejection: INSUFFICIENT_MARGIN, INSUFFICIENT_BALANCE.
     """
+    if state.rules.lending is not None and not order.spec.borrows:
+        _check_funds(state, account, order, price)
+        return
     if order.reduce_only:
         return
     instrument = state.instrument(order.symbol)
@@ -86,6 +92,19 @@ def check_margin(state: VenueState, account: Account, order: Order, price: Decim
     headroom = settle_headroom(state, account, instrument)
     if needed > headroom:
         raise Rejection(Refusal.INSUFFICIENT_MARGIN, f"needs {needed:.8f}, has {headroom:.8f}")
+
+
+def _check_funds(state: VenueState, account: Account, order: Order, price: Decimal) -> None:
+    """Refuse an order that spends more than is free of the currency it spends."""
+    instrument = state.instrument(order.symbol)
+    sells = order.side is OrderSide.SELL
+    currency = instrument.base if sells else instrument.settle
+    spent = order.remaining if sells else order.remaining * price
+    balances = all_balances(account, state.market.instruments)
+    pool = account.pool_of(instrument, order.key[1], order.margin_mode)
+    free = next((one.free for one in balances if (one.pool, one.currency) == (pool, currency)), ZERO)
+    if spent > free:
+        raise Rejection(Refusal.INSUFFICIENT_BALANCE, f"{free} {currency} free, {spent} needed")
 
 
 def settle_headroom(state: VenueState, account: Account, instrument: Instrument) -> Decimal:

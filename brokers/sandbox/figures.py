@@ -92,6 +92,37 @@ class CoinFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """One currency of a spot margin account, or of one isolated pair of it; amounts in the currency.
+
+    `pool` is the key of the pool that it belongs to, `locked` what resting orders would spend, `borrowed`
+    principal, lent by request or because it was lacking.
+    """
+
+    pool: str
+    currency: str
+    held: Decimal
+    locked: Decimal
+    borrowed: Decimal
+    interest: Decimal
+
+    @property
+    def free(self) -> Decimal:
+        """What no order has locked."""
+        return self.held - self.locked
+
+    @property
+    def owed(self) -> Decimal:
+        """Principal and interest."""
+        return self.borrowed + self.interest
+
+    @property
+    def net(self) -> Decimal:
+        """What is held less what is owed."""
+        return self.held - self.owed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PositionFigures:
     """One open position. `quantity` > 0 in engine units; amounts in `settle`.
 
@@ -145,6 +176,12 @@ class AccountFigures:
     pools: tuple[PoolFigures, ...]
     coins: tuple[CoinFigures, ...]
     positions: tuple[PositionFigures, ...]
+    balances: tuple[Balance, ...] = ()
+    """Of a spot margin account, every currency held or owed."""
+
+    def balance(self, pool: str, currency: str) -> Balance | None:
+        """Return one currency of a spot margin account or of an isolated pair."""
+        return next((b for b in self.balances if (b.pool, b.currency) == (pool, currency)), None)
 
     def pool(self, key: str) -> PoolFigures | None:
         """Return the pool named `key`."""

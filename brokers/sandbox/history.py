@@ -27,6 +27,8 @@ class LedgerKind(StrEnum):
     TRANSFER = "transfer"
     CONVERSION = "conversion"  # collateral sold, or bought, to repay debt
     REPAYMENT = "repayment"  # principal and interest given back
+    LOAN = "loan"  # principal lent
+    INTEREST = "interest"  # taken out of an isolated margin
     INSURANCE = "insurance"  # a loss beyond the pool, borne by the venue
 
 

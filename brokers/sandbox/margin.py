@@ -8,6 +8,7 @@ from brokers.models import ContractKind, MarginMode, UnitKind
 from brokers.numbers import ONE, ZERO
 from brokers.sandbox.account import Account, Holding, PositionKey
 from brokers.sandbox.figures import ACCOUNT_POOL, USD, PoolFigures
+from brokers.sandbox.lending import all_balances
 from brokers.sandbox.market import Market
 from brokers.sandbox.reservation import reserved_margins
 from brokers.sandbox.spec import Asset, MarginPool, MarginPrice, VenueRules
@@ -119,6 +120,7 @@ def bankruptcy_price(holding: Holding, cross_margin: Decimal) -> Decimal | None:
 def assess(account: Account, market: Market, rules: VenueRules) -> Assessment:
     """Measure every position and pool of an account at the present prices."""
     rows = [position_margin(holding, account, market, rules) for holding in account.positions.values()]
+    debts = _charge(rows, account, market, rules)
     reserved = reserved_margins(account, market.instruments, rules)
     found = Assessment(
         rows=rows,
@@ -130,14 +132,52 @@ def assess(account: Account, market: Market, rules: VenueRules) -> Assessment:
     )
     pooled = {currency for currency in found.coins if _is_pooled(account, market.asset(currency))}
     if account.spec.margin_pool in {MarginPool.ACCOUNT, MarginPool.SPLIT}:
-        _add_account_pool(found, account, pooled, market, rules)
+        _add_account_pool(found, account, pooled, market, rules, lent=debts.get(ACCOUNT_POOL, ZERO))
     for currency in found.coins:
         if currency not in pooled:
             _add_currency_pool(found, account, currency, market, rules)
     for row in rows:
         if row.holding.mode is MarginMode.ISOLATED:
-            _add_isolated_pool(found, row, rules)
+            _add_isolated_pool(found, row, rules, debts.get(row.pool, ZERO))
     return found
+
+
+def _charge(
+    rows: list[PositionMargin], account: Account, market: Market, rules: VenueRules
+) -> dict[str, Decimal]:
+    """Charge positions for the debts behind them where the venue lends; return what each pool owes.
+
+    A short's debt is its coins. The longs of one quote currency share what it lacks by their notionals.
+    The account owes in USD, an isolated pair in its quote currency. Without lending nobody owes here.
+    """
+    lending = rules.lending
+    if lending is None:
+        return {}
+    balances = all_balances(account, market.instruments)
+    owed: dict[str, Decimal] = {}
+    for balance in balances:
+        rate = market.usd(balance.currency)
+        if balance.pool != ACCOUNT_POOL:
+            settle = next(row.holding.instrument.settle for row in rows if row.pool == balance.pool)
+            rate /= market.usd(settle)
+        owed[balance.pool] = owed.get(balance.pool, ZERO) + balance.owed * rate
+    net = {(balance.pool, balance.currency): balance.net for balance in balances}
+    for row in rows:
+        settle, size = row.holding.instrument.settle, row.holding.quantity
+        debt = -size * row.mark if size < 0 else ZERO
+        lacking = max(ZERO, -net.get((row.pool, settle), ZERO))
+        if size > 0 and lacking > 0:
+            longs = [r for r in rows if _shares_debt(r, row)]
+            debt = lacking * row.notional / sum((r.notional for r in longs), ZERO)
+        row.initial = debt * (lending.initial - 1)
+        row.maintenance = debt * (lending.liquidation - 1)
+    return owed
+
+
+def _shares_debt(one: PositionMargin, other: PositionMargin) -> bool:
+    """Whether both are longs of one pool that cost the same currency."""
+    same = one.pool == other.pool and one.holding.instrument.settle == other.holding.instrument.settle
+    return same and one.holding.quantity > 0
 
 
 def _is_pooled(account: Account, asset: Asset) -> bool:
@@ -185,7 +225,13 @@ def _coin_sums(
 
 
 def _add_account_pool(
-    found: Assessment, account: Account, pooled: Collection[str], market: Market, rules: VenueRules
+    found: Assessment,
+    account: Account,
+    pooled: Collection[str],
+    market: Market,
+    rules: VenueRules,
+    *,
+    lent: Decimal,
 ) -> None:
     wallet = unrealized = equity = balance = ZERO
     positions = orders = maintenance = fee = debt_initial = debt_maintenance = haircut = ZERO
@@ -213,6 +259,9 @@ def _add_account_pool(
         if debt:
             debt_initial += debt * asset.borrow_initial_rate
             debt_maintenance += debt * asset.borrow_maintenance_rate
+    if rules.lending is not None:
+        debt_initial = lent * (rules.lending.initial - 1) - positions
+        debt_maintenance = lent * (rules.lending.liquidation - 1) - maintenance
     _add(
         found,
         rules,
@@ -262,8 +311,12 @@ def _add_currency_pool(
     )
 
 
-def _add_isolated_pool(found: Assessment, row: PositionMargin, rules: VenueRules) -> None:
+def _add_isolated_pool(found: Assessment, row: PositionMargin, rules: VenueRules, lent: Decimal) -> None:
     equity = row.holding.isolated_wallet + row.unrealized
+    debt, maintenance = ZERO, row.maintenance
+    if rules.lending is not None:
+        debt = lent * (rules.lending.initial - 1) - row.initial
+        maintenance = lent * (rules.lending.liquidation - 1)
     _add(
         found,
         rules,
@@ -276,11 +329,11 @@ def _add_isolated_pool(found: Assessment, row: PositionMargin, rules: VenueRules
         balance=equity,
         positions=row.initial,
         orders=ZERO,
-        debt=ZERO,
-        maintenance=row.maintenance,
+        debt=debt,
+        maintenance=maintenance,
         fee=row.liquidation_fee,
-        risky=True,
-        spendable=False,
+        risky=rules.lending is None or lent > 0,
+        spendable=rules.lending is not None,
     )
 
 

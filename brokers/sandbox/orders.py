@@ -132,7 +132,8 @@ class OrderSpec:
     `quantity` is in engine units, > 0; `None` only with `close_position`, which means all that is there
     when the order executes. `position_side` names the leg in hedge mode and is `None` in one-way mode.
     `margin_mode` `None` is the symbol's setting. The venue refuses the order when its clock is past
-    `deadline_ms`.
+    `deadline_ms`. On spot margin `borrows` says that the venue may lend what the order lacks, `repays` that
+    what it brings gives debt back.
     """
 
     symbol: str
@@ -148,6 +149,8 @@ class OrderSpec:
     trigger: Trigger | None = None
     close_position: bool = False
     deadline_ms: int | None = None
+    borrows: bool = True
+    repays: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

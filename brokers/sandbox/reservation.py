@@ -38,7 +38,7 @@ def reserved_margins(
 
 def reserves(order: Order, rules: VenueRules) -> bool:
     """Whether an order holds margin back: not when it can only reduce."""
-    if order.reduce_only or order.spec.close_position:
+    if order.reduce_only or order.spec.close_position or rules.lending is not None:
         return False
     return order.status is OrderStatus.OPEN or rules.triggers_reserve_margin
 

@@ -89,6 +89,17 @@ class BookShape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lending:
+    """A venue that lends what a spot account lacks, by its margin level: assets / debts.
+
+    Below `initial` it lends nothing more, at `liquidation` it liquidates.
+    """
+
+    initial: Decimal
+    liquidation: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueRules:
     """Where venues differ in ways the engine must know.
 
@@ -104,6 +115,8 @@ class VenueRules:
     `maintenance_share`: maintenance margin is this share of the initial margin of positions and haircuts, and
     brackets play no part (Crypto.com: half). `haircut_margined`: a haircut is part of what is required, not
     taken off the equity.
+    `lending`: positions are coins bought and sold for money, own or lent, and what is required goes by the
+    debts alone (Binance margin); `None`: they are contracts.
     """
 
     duplicate_client_ids: DuplicateRule = DuplicateRule.FOR_EVER
@@ -121,6 +134,7 @@ class VenueRules:
     reduce_only_exempt_from_minimum: bool = True
     transfer_ids_unique: bool = True
     max_open_orders: int = 500
+    lending: Lending | None = None
 
     def initial_margin(
         self,

@@ -6,6 +6,7 @@ from brokers.models import ContractKind, MarginMode
 from brokers.numbers import ONE, ZERO
 from brokers.sandbox.account import Account
 from brokers.sandbox.figures import ACCOUNT_POOL, AccountFigures, CoinFigures, PoolFigures, PositionFigures
+from brokers.sandbox.lending import all_balances
 from brokers.sandbox.margin import Assessment, CoinSums, PositionMargin, assess, collateral_value
 from brokers.sandbox.market import Market
 from brokers.sandbox.spec import MarginPrice, VenueRules
@@ -28,6 +29,7 @@ def account_figures(account: Account, market: Market, rules: VenueRules) -> Acco
             _position_figures(row, account, found, prices[(row.pool, row.holding.instrument.name)])
             for row in found.rows
         ),
+        balances=() if rules.lending is None else all_balances(account, market.instruments),
     )
 
 

@@ -7,6 +7,7 @@ from brokers.models import MarginMode, OrderSide
 from brokers.numbers import ZERO
 from brokers.sandbox.account import Account, Holding, PositionKey
 from brokers.sandbox.history import Actor, Filled, LedgerKind
+from brokers.sandbox.lending import give_back, keep_loans
 from brokers.sandbox.orders import Fill, Order
 from brokers.sandbox.state import VenueState
 
@@ -50,6 +51,9 @@ def book_trade(state: VenueState, account: Account, trade: Trade) -> Fill:
     """
     instrument = state.instrument(trade.key[0])
     wallet = account.wallet(instrument.settle, state.now_ms)
+    spec = trade.order.spec if trade.order is not None and state.rules.lending is not None else None
+    if spec is not None and not spec.repays:
+        keep_loans(account, instrument.settle, state.now_ms)
     change = signed(trade.side, trade.quantity)
     fee = instrument.notional(trade.quantity, trade.price) * trade.fee_rate
     wallet.change(trade.fee_kind, -fee, state.now_ms)
@@ -61,6 +65,8 @@ def book_trade(state: VenueState, account: Account, trade: Trade) -> Fill:
         change = signed(trade.side, trade.quantity - closed)
     if change:
         _increase(state, account, trade.key, change, trade.price)
+    if spec is not None and spec.repays:
+        give_back(account, (instrument.base, instrument.settle), state.now_ms)
     fill = _fill(state, account, trade, fee, realized)
     account.fills.append(fill)
     state.journal.add(Filled, account.name, fill=fill, actor=trade.actor)
@@ -120,7 +126,11 @@ def _reduce(
     part = closed if held.quantity > 0 else -closed
     realized = instrument.pnl(part, held.entry, price)
     wallet.change(LedgerKind.REALIZED_PNL, realized, state.now_ms)
-    if held.mode is MarginMode.ISOLATED:
+    if held.mode is MarginMode.ISOLATED and state.rules.lending is not None:
+        held.isolated_wallet += realized - fee
+        if closed == size and held.isolated_wallet < 0:
+            wallet.change(LedgerKind.INSURANCE, -held.isolated_wallet, state.now_ms)
+    elif held.mode is MarginMode.ISOLATED:
         released = held.isolated_wallet * closed / size
         held.isolated_wallet -= released
         deficit = fee - realized - released

@@ -13,7 +13,7 @@ from brokers.sandbox.history import (
     TransferRefused,
     Wallet,
 )
-from brokers.sandbox.instrument import HOUR_MS
+from brokers.sandbox.lending import accrue, hours_between
 from brokers.sandbox.orders import Refusal, Rejection
 from brokers.sandbox.spec import HOURS_PER_YEAR
 from brokers.sandbox.state import VenueState
@@ -122,8 +122,13 @@ def pay_funding(state: VenueState, account: Account, since_ms: int) -> None:
 
 def accrue_interest(state: VenueState, account: Account, since_ms: int) -> None:
     """Add a year's rate / 8760 to every debt for every full hour that ended in (`since_ms`, now]."""
-    hours = state.now_ms // HOUR_MS - since_ms // HOUR_MS
+    hours = hours_between(since_ms, state.now_ms)
     if hours <= 0:
+        return
+    if state.rules.lending is not None:
+        for currency, amount in accrue(account, state.market, hours, state.now_ms).items():
+            account.touch()
+            state.journal.add(InterestAccrued, account.name, currency=currency, amount=amount)
         return
     for currency, wallet in account.wallets.items():
         apr = state.market.asset(currency).borrow_apr

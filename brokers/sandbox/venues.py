@@ -12,8 +12,10 @@ from brokers.sandbox.engine import Engine
 from brokers.sandbox.instrument import Instrument, maintenance_tiers
 from brokers.sandbox.spec import Asset, MarginPool, VenueRules
 from brokers.sandbox.wire.base import Wire
+from brokers.sandbox.wire.binance.margin_wire import CrossMarginWire, IsolatedMarginWire
+from brokers.sandbox.wire.binance.pairs import LENT_ASSETS, PAIR_NAMES, PAIRS
 from brokers.sandbox.wire.binance.portfolio_wire import PortfolioWire
-from brokers.sandbox.wire.binance.rules import PORTFOLIO_RULES
+from brokers.sandbox.wire.binance.rules import ISOLATED_RULES, MARGIN_RULES, PORTFOLIO_RULES
 from brokers.sandbox.wire.binance.rules import RULES as BINANCE_RULES
 from brokers.sandbox.wire.binance.wire import BinanceCoinWire, BinanceWire
 from brokers.sandbox.wire.bybit.rules import RULES as BYBIT_RULES
@@ -173,6 +175,10 @@ def _build_okx(engine: Engine, modes: Modes) -> Wire:
     return OkxWire(engine, **named)
 
 
+def _build_cross_margin(engine: Engine, modes: Modes) -> Wire:
+    return CrossMarginWire(engine, pro=[name for name, mode in modes.items() if mode == "pro"])
+
+
 _CDE_NAMES = {instrument.name: f"{instrument.base}-USD-CDE" for instrument in INSTRUMENTS}
 _CDE_CONTRACTS = {
     "BTC": (Decimal("0.01"), Decimal(5)),
@@ -239,6 +245,26 @@ VENUES: Mapping[str, SandboxVenue] = MappingProxyType(
             instruments=(*INSTRUMENTS, *map(_as_inverse, INSTRUMENTS)),
             broker="binance",
             product="portfolio",
+        ),
+        "binancemargin": SandboxVenue(
+            build=_build_cross_margin,
+            rules=MARGIN_RULES,
+            pools={"classic": MarginPool.ACCOUNT, "pro": MarginPool.ACCOUNT},
+            instruments=PAIRS,
+            assets=LENT_ASSETS,
+            names=PAIR_NAMES,
+            broker="binance",
+            product="cross",
+        ),
+        "binanceisolated": SandboxVenue(
+            build=lambda engine, _: IsolatedMarginWire(engine),
+            rules=ISOLATED_RULES,
+            pools={"isolated_pairs": MarginPool.ISOLATED_ONLY},
+            instruments=PAIRS,
+            assets=LENT_ASSETS,
+            names=PAIR_NAMES,
+            broker="binance",
+            product="isolated",
         ),
         "okx": SandboxVenue(
             build=_build_okx,

@@ -58,6 +58,8 @@ def test_the_smallest_sandbox_is_calm_and_listens_anywhere() -> None:
         ("coinbase", "spot", "cash"),
         ("binancecoinm", "coinm", "coin_margined"),
         ("binancepm", "portfolio", "portfolio_margin"),
+        ("binancemargin", "cross", "classic"),
+        ("binanceisolated", "isolated", "isolated_pairs"),
     ],
 )
 def test_each_venue_has_its_first_mode_by_default(broker: str, product: str, mode: str) -> None:
@@ -165,7 +167,7 @@ POSITION = "    positions:\n      - {symbol: BTC-USDT, side: long, quantity: 1"
             "listen: {deribit: 0}\n" + ACCOUNT,
             1,
             "listen.deribit",
-            "known here: binance, binancecoinm, binancepm, bybit, coinbase",
+            "known here: binance, binancecoinm, binanceisolated, binancemargin, binancepm",
         ),
         ("listen: {bybit: 70000}\n" + ACCOUNT, 1, "listen.bybit", "the most is 65535"),
         ("accounts: []", 1, "accounts", "at least one"),

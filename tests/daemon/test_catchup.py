@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from brokers.models import AccountSnapshot, OrderSide
+from brokers.models import AccountId, AccountSnapshot, OrderSide
 from brokers.orders import OrderReport, ReduceOrder
 from brokers.sandbox.broker import SandboxBroker
 from brokers.sandbox.mishaps import Fate
 from brokers.sandbox.snapshot import snapshot_of
-from daemon.catchup import PATIENCE_S
+from daemon.catchup import PATIENCE_S, CatchUp
+from database.records import Intent, IntentKind, IntentState
 
 Desk = Any  # the fixture's type lives in conftest
 D = Decimal
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 class Replica(SandboxBroker):
@@ -98,3 +101,32 @@ async def test_somebody_elses_trade_is_believed_after_a_while(desk: Desk) -> Non
     await desk.watch(PATIENCE_S + 10)
     assert len(desk.received()) > 1
     assert desk.utilization() <= desk.policy.utilization.liquidation
+
+
+@pytest.mark.parametrize(
+    ("shown", "behind"),
+    [
+        ("7.5", False),  # all of it
+        ("7.5025", False),  # bought coins arrive less the venue's fee
+        ("7.525", False),
+        ("7.53", True),
+        ("9", True),
+        ("10", True),
+    ],
+)
+def test_a_fill_may_lack_the_fee_that_was_taken_out_of_it_and_no_more(
+    venue_of: Callable[..., Any],
+    shown: str,
+    behind: bool,  # noqa: FBT001
+) -> None:
+    snapshot = snapshot_of(venue_of(), "desk", AccountId("desk"), NOW)
+    position = snapshot.positions[0]
+    intent = Intent(
+        intent_id="mg" + "0" * 30, account="desk", symbol=position.symbol, side=position.side,
+        margin_mode=position.margin_mode, episode=1, step=0, attempt=1, kind=IntentKind.REDUCE, reason="x",
+        created_at=NOW, quantity=D("2.5"), quantity_before=D(10), filled=D("2.5"), state=IntentState.FILLED,
+    )  # fmt: skip
+    caught = CatchUp()
+    caught.note([intent], uptime=0)
+    held = replace(snapshot, positions=(replace(position, quantity=D(shown)),))
+    assert caught.is_behind(held, uptime=1) is behind

@@ -52,6 +52,10 @@ async def addresses(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     raise AssertionError("nothing listens")
 
 
+ELSEWHERE = {SandboxBroker.KRAKEN, SandboxBroker.BINANCEMARGIN, SandboxBroker.BINANCEISOLATED}
+"""Venues that the shipped market has no account at."""
+
+
 async def test_every_venue_of_the_file_listens_and_is_named_in_one_line(
     shipped: SandboxSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,7 +67,7 @@ async def test_every_venue_of_the_file_listens_and_is_named_in_one_line(
         writer.close()
     await serving
 
-    assert urls.keys() == {venue.value for venue in SandboxBroker if venue is not SandboxBroker.KRAKEN}
+    assert urls.keys() == {venue.value for venue in SandboxBroker if venue not in ELSEWHERE}
 
 
 async def test_a_fault_of_the_file_strikes_at_its_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,8 @@ from brokers.errors import NotSupported
 from brokers.port import Broker
 from brokers.registry import BrokerSpec
 from brokers.venues.binance.coinm import CoinmBroker
+from brokers.venues.binance.margin_cross import CrossMarginBroker
+from brokers.venues.binance.margin_isolated import IsolatedMarginBroker
 from brokers.venues.binance.portfolio import PortfolioBroker
 from brokers.venues.binance.usdm import UsdmBroker
 
@@ -20,6 +22,8 @@ def build(spec: BrokerSpec) -> Broker:
         "usdm": UsdmBroker,
         "coinm": CoinmBroker,
         "portfolio": PortfolioBroker,
+        "cross": CrossMarginBroker,
+        "isolated": IsolatedMarginBroker,
     }
     if spec.product not in products:
         raise NotSupported(f"binance {spec.product} is not supported yet")

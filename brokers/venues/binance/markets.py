@@ -19,7 +19,7 @@ def read_usdm_markets(payload: object) -> dict[Symbol, MarketRules]:
     Raises:
         MalformedAnswer: it is not that answer.
     """
-    return _read_markets(payload, _linear_rules)
+    return _read_markets(payload, linear_rules)
 
 
 def read_coinm_markets(payload: object) -> dict[Symbol, MarketRules]:
@@ -45,7 +45,7 @@ def _read_markets(
     return markets
 
 
-def _linear_rules(row: Mapping[str, Any]) -> MarketRules:
+def linear_rules(row: Mapping[str, Any]) -> MarketRules:
     """Read one instrument: base coins in, quote out, reduce-only exempt from the minimum notional.
 
     A market order must respect both lot filters, so the coarser step counts; a step of 0 is none.
@@ -73,7 +73,7 @@ def _linear_rules(row: Mapping[str, Any]) -> MarketRules:
 def _inverse_rules(row: Mapping[str, Any]) -> MarketRules:
     """Read one instrument: contracts of a fixed size in quote in, coin out; there is no minimum notional."""
     return replace(
-        _linear_rules(row),
+        linear_rules(row),
         settle=row["marginAsset"],
         kind=ContractKind.INVERSE,
         contract_size=decimal_from(row["contractSize"]),

@@ -10,6 +10,7 @@ from brokers.models import Measure
 from brokers.no_return import PointOfNoReturn, Regime, opening_refused, venue_acts
 from brokers.numbers import ms_from_time, time_from_ms
 from brokers.profile import BudgetRules, BudgetScope, VenueProfile
+from brokers.venues.binance.margin_refusals import read_margin_refusal
 from brokers.venues.binance.refusals import read_refusal, used_weight
 
 
@@ -74,4 +75,17 @@ PORTFOLIO = replace(
 """Portfolio margin: orders and figures at a host of its own, market rules and time at those of the futures.
 
 Source: Binance docs, Portfolio Margin "General Info" (6000 weight a minute and address).
+"""
+
+MARGIN = replace(
+    USDM,
+    ccxt_class="binance",
+    budget=BudgetRules(capacity=6000, period_s=60, scope=BudgetScope.ADDRESS),
+    time_call="publicGetTime",
+    read_refusal=read_margin_refusal,
+)
+"""Cross and isolated margin: the spot host, and its budget; the wallet paths that margin lives at have one of
+their own for every path, of twice the size.
+
+Source: Binance docs, spot "LIMITS" (6000 weight a minute and address), wallet "General Info" (12000).
 """

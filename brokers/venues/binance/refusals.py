@@ -83,6 +83,11 @@ def used_weight(headers: Headers) -> float | None:
         return None
 
 
+def words_of(payload: object) -> str:
+    """Return the venue's message, without a full stop; empty where there is none."""
+    return _envelope(payload)[1].strip().rstrip(".")
+
+
 def _envelope(payload: object) -> tuple[int | None, str]:
     """Return the venue's code and message; `None` where the answer has no code."""
     if not isinstance(payload, Mapping) or "code" not in payload:

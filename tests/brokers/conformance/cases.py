@@ -4,9 +4,11 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from brokers.models import ContractKind, MarginMode, PositionMode, Side
 from brokers.sandbox.catalogue import ASSETS
+from brokers.sandbox.figures import PoolFigures
 from brokers.sandbox.instrument import Instrument
 from brokers.sandbox.spec import AccountSpec, MarginPool, OpeningPosition, OpeningWallet, Permissions
 from brokers.sandbox.venues import OKX_PAIRS, VENUES, SandboxVenue
@@ -67,6 +69,7 @@ class Case:
     carries_ids: bool = True
     tells_time: bool = True
     states_margins: bool = True
+    states_initial: bool = True  # what was needed to open is known at all
     row_margins: bool = True  # a position has margins of its own at all
     product: str = ""  # "": the venue's own, or its broker's first
     secret: str = SECRET
@@ -76,6 +79,13 @@ class Case:
     clock_error_ms: float = 500
     withdraws: bool = False
     orders_reserve: bool = True  # what orders need is counted at all
+    tells_entry: bool = True  # a position's entry price, and with it its profit, is known
+    levels: tuple[Decimal, Decimal] | None = None
+    """Of a borrowing account: the margin levels (assets / debts) of the last loan and of its liquidation."""
+    debt_rates: tuple[str, str] = ("0.1", "0.04")
+    """What a debt takes to be lent, and to be kept, by its value."""
+    pledged: Mapping[str, str] = field(default_factory=dict)
+    """Pair -> the isolated margin of its position."""
     orders_hold: bool = False  # what orders need is taken off the equity, not counted as used
 
     @property
@@ -114,6 +124,14 @@ class Case:
         name = self.listed(pair)
         return next(one for one in self.venue.instruments if one.name == name)
 
+    def ratio_of(self, pool: PoolFigures) -> Decimal:
+        """Return the venue's own ratio of a pool: of a borrowing account by its margin level."""
+        assert pool.ratio is not None
+        if self.levels is None:
+            return pool.ratio * self.early
+        debts = pool.maintenance_margin / (self.levels[1] - 1)
+        return self.levels[1] * debts / (pool.equity + debts)
+
     def _opening(self, name: str, own: Decimal) -> OpeningWallet:
         owed = Decimal(self.borrowed if name == self.venue.currency else 0)
         return OpeningWallet(balance=own + owed, borrowed=owed)
@@ -124,7 +142,14 @@ class Case:
         settles = {self.contract(held.symbol).settle for held in self.positions}
         wallets = self.wallets or {name: Decimal(20_000) / PRICES.get(name, 1) for name in settles}
         positions = tuple(
-            replace(held, symbol=self.listed(held.symbol), quantity=self.sized(held.symbol, held.quantity))
+            replace(
+                held,
+                symbol=self.listed(held.symbol),
+                quantity=self.sized(held.symbol, held.quantity),
+                isolated_margin=None
+                if held.symbol not in self.pledged
+                else Decimal(self.pledged[held.symbol]),
+            )
             for held in self.positions
         )
         return AccountSpec(
@@ -150,6 +175,12 @@ CRYPTOCOM = Case(
 )
 """close-position takes no id, there is no time call, and rows of get-positions state no margins."""
 
+TWO_PURSES = {"USDT": "20000", "USDC": "10000"}
+"""Both too little for a long of half the opening size, so that each is one on credit."""
+
+BORROWING: dict[str, Any] = {"tells_entry": False, "tells_time": False, "tells_clock": True}
+"""What every margin account of Binance's has in common."""
+
 CASES = {
     "binance-single-asset": Case(broker="binance", mode="single_asset"),
     "binance-single-asset-isolated": Case(broker="binance", mode="single_asset", positions=MIXED),
@@ -164,6 +195,29 @@ CASES = {
     "bybit-cross": Case(broker="bybit", mode="cross"),
     "bybit-cross-hedge": Case(broker="bybit", mode="cross", positions=HEDGED, hedge=True),
     "bybit-isolated": Case(broker="bybit", mode="isolated", margin_mode=MarginMode.ISOLATED),
+    "binance-cross-classic": Case(
+        broker="binancemargin",
+        mode="classic",
+        levels=(Decimal("1.5"), Decimal("1.1")),
+        debt_rates=("0.5", "0.1"),
+        wallets=TWO_PURSES,
+        **BORROWING,
+    ),
+    "binance-cross-pro": Case(
+        broker="binancemargin",
+        mode="pro",
+        states_initial=False,
+        wallets=TWO_PURSES,
+        **BORROWING,
+    ),
+    "binance-isolated": Case(
+        broker="binanceisolated",
+        mode="isolated_pairs",
+        margin_mode=MarginMode.ISOLATED,
+        levels=(Decimal("1.5"), Decimal("1.18")),
+        pledged={BTC: "15000", ETH: "15000"},
+        **BORROWING,
+    ),
     "bybit-portfolio": Case(broker="bybit", mode="portfolio"),
     "bybit-cross-usdc": Case(broker="bybit", mode="cross", stable="USDC"),
     "bybit-cross-inverse": Case(broker="bybit", mode="cross", inverse=True),

@@ -30,7 +30,7 @@ from brokers.orders import ClientOrderId, ReduceOrder
 from brokers.registry import PRODUCTS, BrokerSpec, Credentials, open_broker
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.faults import GATEWAY, Fault, FaultKind
-from brokers.sandbox.figures import PositionFigures
+from brokers.sandbox.figures import PoolFigures, PositionFigures
 from brokers.sandbox.orders import Order, OrderSpec, OrderType, TimeInForce, Trigger
 from brokers.sandbox.scenarios import calm
 from brokers.sandbox.server import SandboxServer
@@ -143,6 +143,7 @@ class Station:
 
     def _truth_of_unit(self, snapshot: AccountSnapshot, unit: RiskUnit) -> dict[str, Decimal]:
         figures = self.engine.figures(self.account)
+        own_pool = unit.kind is UnitKind.ISOLATED_POSITION or unit.key.startswith("isolated:")
         if unit.kind is UnitKind.CURRENCY and self.case.margin_mode is MarginMode.ISOLATED:
             coin = figures.coin(unit.currency)
             used = coin.wallet_balance - coin.available
@@ -152,7 +153,7 @@ class Station:
                 "available_margin": coin.available,
             }
         key = "account" if unit.kind is UnitKind.ACCOUNT else unit.currency
-        if unit.kind is UnitKind.ISOLATED_POSITION:
+        if own_pool:
             [position] = snapshot.positions_of(unit.key)
             row = self.truth(position)
             if row is None:
@@ -171,9 +172,15 @@ class Station:
             truth["maintenance_margin"] = pool.maintenance_margin
         if Measure.UTILIZATION in unit.measures:
             truth["available_margin"] = pool.available
+        return self._as_stated(truth, pool)
+
+    def _as_stated(self, truth: dict[str, Decimal], pool: PoolFigures) -> dict[str, Decimal]:
+        """Leave out of a pool's figures what the venue does not count or tell."""
         if not self.case.orders_reserve:
             truth["initial_margin"] -= pool.order_initial_margin
             truth["available_margin"] += pool.order_initial_margin
+        if not self.case.states_initial:
+            del truth["initial_margin"]
         return truth
 
     def _truth_of_position(self, position: Position) -> dict[str, Decimal]:
@@ -181,22 +188,22 @@ class Station:
         size = self.engine.instrument(row.symbol).contract_size
         truth = {
             "quantity": row.quantity / size,
-            "entry_price": row.entry_price,
             "mark_price": row.mark_price,
             "notional": row.notional * rate,
-            "unrealized_pnl": row.unrealized_pnl * rate,
         }
+        if self.case.tells_entry:
+            truth |= {"entry_price": row.entry_price, "unrealized_pnl": row.unrealized_pnl * rate}
         if not self.case.states_margins:
             truth |= self._shared_margins(row)
-        elif (
-            self.case.row_margins and self.case.mode != "portfolio"
-        ):  # there margins are the account's, and no position has its own
+        elif self.case.row_margins and self.case.mode != "portfolio":  # there no position has its own
             truth |= {
                 "initial_margin": self._margin_of(row) * rate,
                 "maintenance_margin": row.maintenance_margin * rate,
             }
             if not self.case.states_maintenance(row.symbol):
                 del truth["maintenance_margin"]
+            if not self.case.states_initial:
+                del truth["initial_margin"]
         return truth
 
     def _shared_margins(self, row: PositionFigures) -> dict[str, Decimal]:

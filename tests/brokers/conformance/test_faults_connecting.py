@@ -27,6 +27,8 @@ ONE_EACH = [
     "cryptocom",
     "coinbase-futures",
     "kraken-spot",
+    "binance-cross-classic",
+    "binance-isolated",
 ]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 STEPS = b"stepSize|qtyStep|lotSz|qty_tick_size|contractValueTradePrecision|base_increment|lot_decimals"

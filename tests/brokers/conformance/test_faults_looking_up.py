@@ -28,14 +28,17 @@ ONE_EACH = [
     "cryptocom",
     "coinbase-futures",
     "kraken-spot",
+    "binance-cross-classic",
+    "binance-isolated",
 ]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 TOLD = {FaultKind.SLOW, FaultKind.CLOCK_SKEW, FaultKind.OUTSIDER_TRADES}
 """Faults under which everything asked for must still come."""
 
-FEWEST = {"krakenfutures": 5, "coinbase": 3, "kraken": 4}
+FEWEST = {"krakenfutures": 5, "coinbase": 3, "kraken": 4, "binanceisolated": 4}
 """How many different calls the look-ups make at least, where it is not six: Kraken has no transfers to be
-found again, and its Futures tell the time in the list of open orders."""
+found again, and its Futures tell the time in the list of open orders. Binance's isolated pairs have none
+either, and are not asked for orders while it is not known which there are."""
 
 MOVED, OWN_TRANSFER, NO_TRANSFER = Decimal(100), "0" * 31 + "a", "0" * 31 + "b"
 NO_ORDER = "e" * 32

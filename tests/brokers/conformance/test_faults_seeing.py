@@ -21,6 +21,8 @@ ONE_EACH = [
     "cryptocom",
     "coinbase-futures",
     "kraken-spot",
+    "binance-cross-classic",
+    "binance-isolated",
 ]
 HOPELESS = GATEWAY | {FaultKind.HANG, FaultKind.TRUNCATED, FaultKind.BAN, FaultKind.REVOKED_KEY}
 HARMLESS = {FaultKind.SLOW, FaultKind.CLOCK_SKEW}
@@ -28,6 +30,8 @@ PARTS = {
     "binance": ["/fapi/v3/account", "/fapi/v3/positionRisk", "/fapi/v1/premiumIndex", "/"],
     "binancecoinm": ["/dapi/v1/account", "/dapi/v1/positionRisk", "/dapi/v1/premiumIndex", "/"],
     "binancepm": ["/papi/v1/account", "/papi/v1/um/positionRisk", "/papi/v1/um/account", "/"],
+    "binancemargin": ["/sapi/v1/margin/account", "/api/v3/ticker/price", "/"],
+    "binanceisolated": ["/sapi/v1/margin/isolated/account", "/sapi/v1/margin/isolatedMarginTier", "/"],
     "bybit": ["/v5/account/wallet-balance", "/v5/position/list", "/"],
     "coinbase": [
         "/api/v3/brokerage/cfm/balance_summary",

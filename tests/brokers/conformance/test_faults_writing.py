@@ -40,6 +40,8 @@ ONE_EACH = pytest.mark.parametrize(
         "cryptocom",
         "coinbase-futures",
         "kraken-spot",
+        "binance-cross-classic",
+        "binance-isolated",
     ],
     indirect=True,
 )

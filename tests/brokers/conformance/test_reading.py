@@ -36,7 +36,7 @@ def maintenance(unit: RiskUnit) -> Decimal:
 def pool_of(station: Station, snapshot: AccountSnapshot, unit: RiskUnit) -> PoolFigures | None:
     """The engine's pool behind a risk unit."""
     figures = station.engine.figures(station.account)
-    if unit.kind is UnitKind.ISOLATED_POSITION:
+    if unit.kind is UnitKind.ISOLATED_POSITION or unit.key.startswith("isolated:"):
         [position] = snapshot.positions_of(unit.key)
         row = station.truth(position)
         return figures.pool(row.pool)
@@ -63,7 +63,9 @@ async def test_a_snapshot_shows_every_position_as_the_venue_has_it(station: Stat
             assert (position.initial_margin, position.maintenance_margin) == (None, None)
         elif not portfolio and station.case.states_maintenance(truth.symbol):
             assert near(position.maintenance_margin, truth.maintenance_margin * rate)
-        assert near(position.unrealized_pnl, truth.unrealized_pnl * rate)
+        assert position.unrealized_pnl is None or station.case.tells_entry
+        if station.case.tells_entry:
+            assert near(position.unrealized_pnl, truth.unrealized_pnl * rate)
 
 
 async def test_a_snapshot_is_dated_by_the_venue(station: Station) -> None:
@@ -84,7 +86,7 @@ async def test_both_measures_are_the_venues_own_at_every_price(station: Station)
                 assert unit.initial_margin == unit.maintenance_margin == 0
                 continue
             if Measure.MAINTENANCE in unit.measures and unit.maintenance_margin:
-                assert near(maintenance(unit), pool.ratio * station.case.early, Decimal("0.002")), unit
+                assert near(maintenance(unit), station.case.ratio_of(pool), Decimal("0.002")), unit
                 measured += 1
             if Measure.UTILIZATION in unit.measures and pool.kind is not UnitKind.ISOLATED_POSITION:
                 assert unit.available_margin is not None
@@ -93,7 +95,7 @@ async def test_both_measures_are_the_venues_own_at_every_price(station: Station)
                     truth = pool.initial_margin / (pool.initial_margin + pool.available)
                     assert near(utilization(unit), truth, Decimal("0.01")), unit
                 measured += 1
-        assert measured >= 2
+        assert measured >= min(2, sum(len(unit.measures) for unit in snapshot.units))
 
 
 async def test_brackets_come_with_a_later_snapshot_and_agree_with_the_venue(station: Station) -> None:

@@ -19,6 +19,7 @@ Station = Any  # the fixture's type lives in conftest
 OWED, PART = Decimal(5_000), Decimal("1234.5")
 
 REPAYS = (
+    "binance-cross-classic",
     "binance-portfolio",
     "binance-portfolio-hedge",
     "bybit-cross",
@@ -29,8 +30,8 @@ REPAYS = (
 )
 """Accounts with a call that gives back debt."""
 
-IN_OTHER_COINS = ("bybit-cross-usdc", "bybit-cross-inverse")
-"""The same, whose wallets do not hold what is lent here."""
+IN_OTHER_COINS = ("binance-cross-pro", "binance-isolated", "bybit-cross-usdc", "bybit-cross-inverse")
+"""The same, whose debts here are other ones."""
 
 ANSWERED = {
     FaultKind.SLOW,
@@ -51,7 +52,8 @@ TROUBLES = pytest.mark.parametrize(
 @pytest.fixture(params=list(CASES))
 def case(request: pytest.FixtureRequest) -> Case:
     """Every kind of account, with 5,000 borrowed of the venue's currency."""
-    return replace(CASES[request.param], borrowed=str(OWED))
+    found = replace(CASES[request.param], borrowed=str(OWED))
+    return replace(found, wallets={**found.wallets, "USDT": "40000"}) if found.levels else found
 
 
 def asked(station: Station, amount: Decimal) -> Repayment:
@@ -96,8 +98,9 @@ async def test_what_can_be_given_back_is_shown_and_is_given_back_once(station: S
     after, left = (await station.snapshot()).units[0], await debt(station)
     assert (left.debt, left.repayable) == (OWED - PART, OWED - PART)
     assert after.margin_equity == before.margin_equity
-    assert after.maintenance_margin == pytest.approx(before.maintenance_margin - PART * Decimal("0.04"))
-    assert after.initial_margin == pytest.approx(before.initial_margin - PART * Decimal("0.1"))
+    initial, maintenance = map(Decimal, station.case.debt_rates)
+    assert after.maintenance_margin == pytest.approx(before.maintenance_margin - PART * maintenance)
+    assert after.initial_margin == pytest.approx(before.initial_margin - PART * initial)
 
 
 @pytest.mark.parametrize("case", REPAYS, indirect=True)
@@ -134,7 +137,7 @@ async def test_okx_takes_nothing_back_outside_spot_mode(station: Station) -> Non
     assert given(station) == []
 
 
-@pytest.mark.parametrize("case", ["binance-portfolio", "bybit-cross"], indirect=True)
+@pytest.mark.parametrize("case", ["binance-cross-classic", "binance-portfolio", "bybit-cross"], indirect=True)
 @TROUBLES
 async def test_a_repayment_under_a_fault_claims_nothing_that_is_not_so_and_the_debt_tells(
     station: Station,

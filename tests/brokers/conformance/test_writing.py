@@ -57,6 +57,7 @@ GUARDED = [
 currency mode only; in portfolio mode nothing but the order's size, from a fresh picture, does it."""
 
 PRICED = [*(name for name in GUARDED if name != "coinbase-futures"), "okx-portfolio"]
+PRICED += ["binance-cross-classic", "binance-cross-pro", "binance-isolated"]
 """Where an order that only reduces may carry a price."""
 
 

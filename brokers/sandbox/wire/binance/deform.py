@@ -19,6 +19,8 @@ RISKS = frozenset(
     }
 )
 PORTFOLIO = "/papi/v1/account"
+CROSS, ISOLATED = "/sapi/v1/margin/account", "/sapi/v1/margin/isolated/account"
+PAIR_SIDES = ("baseAsset", "quoteAsset")
 
 _BOOKS = {
     "time": Vital(damaged=("serverTime",), missing=("serverTime",)),
@@ -51,6 +53,15 @@ VITALS: Mapping[str, Vital] = MappingProxyType(
             f"/papi/v1/{side}/conditional/openOrders": Vital(damaged=("origQty",), missing=("reduceOnly",))
             for side in ("um", "cm")
         },
+        CROSS: Vital(
+            damaged=("marginLevel", "totalAssetOfBtc"), missing=("marginLevel", "totalLiabilityOfBtc")
+        ),
+        ISOLATED: Vital(at=("assets",), damaged=("marginLevel",), missing=("indexPrice",)),
+        "/api/v3/time": _BOOKS["time"],
+        "/api/v3/exchangeInfo": _BOOKS["exchangeInfo"],
+        "/api/v3/ticker/price": Vital(damaged=("price",), missing=("price",)),
+        "/sapi/v1/margin/openOrders": Vital(damaged=("origQty",), missing=("side",)),
+        "/sapi/v1/margin/order": _BOOKS["order"],
         "/sapi/v3/asset/getUserAsset": Vital(damaged=("free",), missing=("free",)),
         "/fapi/v1/accountConfig": Vital(damaged=("multiAssetsMargin",), missing=("multiAssetsMargin",)),
         "/sapi/v1/account/apiRestrictions": Vital(
@@ -79,6 +90,10 @@ def deform(kind: str, path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSO
 
 
 def _empty_positions(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
+    if path == CROSS:
+        return {**payload, "userAssets": []}
+    if path == ISOLATED:
+        return {**payload, "assets": []}
     if path in RISKS:
         return []
     return {**payload, "positions": []} if path in ACCOUNTS else payload
@@ -87,6 +102,11 @@ def _empty_positions(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
 def _zero_equity(path: str, payload: Any) -> Any:  # noqa: ANN401 - raw JSON
     if path == PORTFOLIO:
         payload.update(accountEquity=money(ZERO), actualEquity=money(ZERO))
+    if path == CROSS:
+        payload.update(totalAssetOfBtc=money(ZERO), totalNetAssetOfBtc=money(ZERO))
+    if path == ISOLATED:
+        for side in (row[name] for row in payload["assets"] for name in PAIR_SIDES):
+            side.update(free=money(ZERO), locked=money(ZERO), netAsset=money(ZERO))
     if path in ACCOUNTS:
         for row in (payload, *payload["assets"]):
             row.update({name: money(ZERO) for name in EQUITY if name in row})

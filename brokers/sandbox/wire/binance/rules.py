@@ -3,7 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.sandbox.spec import DuplicateRule, VenueRules
+from brokers.sandbox.spec import DuplicateRule, Lending, VenueRules
 
 RULES = VenueRules(
     duplicate_client_ids=DuplicateRule.OPEN_ORDERS,
@@ -18,3 +18,14 @@ PORTFOLIO_RULES = replace(RULES, liquidation_ratio=1 / Decimal("1.05"))
 
 Source: Binance, "Portfolio Margin": `uniMMR`.
 """
+
+MARGIN_RULES = replace(
+    RULES,
+    partial_liquidation=False,
+    reduce_only_exempt_from_minimum=False,
+    lending=Lending(initial=Decimal("1.5"), liquidation=Decimal("1.1")),
+)
+"""Cross margin of three times the equity: liquidated at a margin level of 1.1."""
+
+ISOLATED_RULES = replace(MARGIN_RULES, lending=Lending(initial=Decimal("1.5"), liquidation=Decimal("1.18")))
+"""Isolated pairs of three times the equity. Source: Binance, "Isolated Margin Tier Data"."""

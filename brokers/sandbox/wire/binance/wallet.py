@@ -30,6 +30,7 @@ class WalletDesk:
     def __init__(self, wire: Wire, *, product: str = "UMFUTURE", source: str = "FUNDING") -> None:
         self._wire = wire
         self._directions = _directions(source, product)
+        self._spot = product == "MARGIN"
         self._engine = wire.engine
 
     def restrictions(self, request: WireRequest, account: str) -> WireAnswer:
@@ -41,13 +42,13 @@ class WalletDesk:
                 "ipRestrict": may.ip_bound,
                 "createTime": self._wire.stamp(self._engine.spec.start_ms),
                 "enableReading": may.can_read,
-                "enableSpotAndMarginTrading": False,
+                "enableSpotAndMarginTrading": self._spot and may.can_trade,
                 "enableWithdrawals": may.can_withdraw,
                 "enableInternalTransfer": False,
                 "permitsUniversalTransfer": may.can_transfer,
                 "enableVanillaOptions": False,
-                "enableMargin": False,
-                "enableFutures": may.can_trade,
+                "enableMargin": self._spot and may.can_trade,
+                "enableFutures": not self._spot and may.can_trade,
                 "enablePortfolioMarginTrading": may.can_trade,
             }
         )
