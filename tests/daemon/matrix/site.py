@@ -164,12 +164,15 @@ class Site(Cell):
         """Every trade of the account, in order."""
         return [event for event in self.engine.history if isinstance(event, Filled)]
 
-    def offences(self) -> Iterator[str]:
-        """Tell what margind must never have done, or let happen, as the venue saw it."""
+    def offences(self, *, flagged: bool) -> Iterator[str]:
+        """Tell what margind must never have done, or let happen, as the venue saw it.
+
+        `flagged`: its orders carry a flag by which they can only reduce; not every mode has one.
+        """
         held, ids = self.opened, [spec.client_id for spec in self.received()]
         if len(set(ids)) != len(ids):
             yield "a client id came twice"
-        if not all(spec.reduce_only for spec in self.received()):
+        if flagged and not all(spec.reduce_only for spec in self.received()):
             yield "an order came that was not reduce-only"
         for event in self.fills():
             signed = event.fill.quantity * (1 if event.fill.side is OrderSide.BUY else -1)
