@@ -51,17 +51,22 @@ class Guard:
     async def run(self, first_pause: float = 1.0) -> None:
         """Run cycles at the account's own pace; the first pause is cut to that share of itself.
 
+        A guard that is woken late (a busy machine) takes that off its next pause, up to half of it: so cycles
+        come as often as they should, however late each of them is.
+
         Raises:
             JournalFailed: the disk refuses the journal: no account can be protected any more.
         """
-        share = first_pause
+        share, late = first_pause, 0.0
         while not self._stopping.is_set():
             pause = await self._once() * share
             share = 1.0
+            pause -= min(late, pause / 2)
+            due = self._clock.uptime() + pause
             try:
                 await asyncio.wait_for(self._stopping.wait(), pause)
             except TimeoutError:
-                continue
+                late = max(self._clock.uptime() - due, 0.0)
 
     async def _once(self) -> float:
         try:

@@ -123,6 +123,26 @@ def test_accounts_are_all_looked_at_at_once_and_then_spread_over_the_interval(
     assert all(abs(later - sooner - 1.0) < 0.1 for sooner, later in zip(left[1:], right[1:], strict=False))
 
 
+def test_guards_that_are_woken_late_look_as_often_all_the_same(virtual: asyncio.Runner, post: Post) -> None:
+    loop: Any = virtual.get_loop()
+
+    async def busy() -> None:
+        """The machine has no time for us, most of the time."""
+        while True:
+            await asyncio.sleep(0.17)
+            loop._elapsed += 0.4
+
+    async def watch_beside_it() -> None:
+        other = asyncio.create_task(busy())
+        await post.watch(200)
+        other.cancel()
+
+    virtual.run(watch_beside_it())
+
+    for desk in post.desks:
+        assert 99 <= desk.line.log.count("fetch_snapshot") <= 102
+
+
 def test_a_bug_in_one_accounts_cycle_never_touches_another(
     virtual: asyncio.Runner, post: Post, log: io.StringIO
 ) -> None:

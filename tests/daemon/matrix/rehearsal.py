@@ -11,6 +11,7 @@ from typing import Any
 from brokers.ccxt_broker import CcxtBroker
 from brokers.numbers import floor_to_step
 from brokers.orders import ClientOrderId, ReduceOrder
+from brokers.sandbox.spec import MarginPool
 from brokers.sandbox.wire.base import Route, WireAnswer, WireRequest
 from config.loader import parse
 from config.resolution import resolve
@@ -21,7 +22,9 @@ from tests.daemon.matrix.site import Product, Site
 from tests.daemon.wire.watch import configuration
 
 D = Decimal
-STEP = D("0.99")
+STEP, SMALL_STEP = D("0.99"), D("0.998")
+"""By how much a price falls between two looks; all the levels of an isolated position lie close together."""
+
 PACE_S = 20.0
 """Between two looks; no venue is slower."""
 
@@ -100,15 +103,17 @@ async def rehearse(product: Product) -> Plan:
 
 async def _danger_of(site: Site) -> Decimal:
     """Return by which factor the price falls until the account is beyond LIQUIDATION."""
-    danger, previous = STEP, None
+    danger, previous = D(1), None
+    step = SMALL_STEP if site.product.pool is MarginPool.ISOLATED_ONLY else STEP
     async with _opened(site) as (broker, policy):
         await broker.connect()
         while previous is None or previous.level is not Level.LIQUIDATION:
-            site.drop(STEP)
-            danger *= STEP
+            site.drop(step)
+            danger *= step
             await asyncio.sleep(PACE_S)
             previous = (await look(broker, policy, previous, protective=True)).assessment
             assert previous is not None, site.product
+            assert danger > D("0.5"), site.product
     return danger
 
 

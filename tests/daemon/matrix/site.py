@@ -29,12 +29,13 @@ MARGIN_FREE = "cash"
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """One product at one venue of the sandbox, in its first account mode."""
+    """One product at one venue of the sandbox, in one of its account modes."""
 
     venue_name: str
     broker: str
     name: str
     mode: str
+    is_first: bool = True  # of its modes
 
     @property
     def venue(self) -> SandboxVenue:
@@ -44,7 +45,7 @@ class Product:
     @property
     def label(self) -> str:
         """How a report calls it."""
-        return f"{self.broker} {self.name}"
+        return f"{self.broker} {self.name}" + ("" if self.is_first else f" {self.mode}")
 
     @property
     def small_change(self) -> str:
@@ -68,8 +69,10 @@ def _products() -> Iterator[Product]:
         played = VENUES[venue.value]
         for name, modes in products.items():
             broker = played.broker or venue.value
-            if name in ADAPTERS[broker]:
-                yield Product(venue_name=venue.value, broker=broker, name=name, mode=modes[0])
+            for mode in modes if name in ADAPTERS[broker] else ():
+                yield Product(
+                    venue_name=venue.value, broker=broker, name=name, mode=mode, is_first=mode == modes[0]
+                )
 
 
 CATALOGUE = {product.label: product for product in _products()}

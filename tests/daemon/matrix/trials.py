@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.sandbox.faults import DEFORMED, GATEWAY, REFUSED, Fault, FaultKind
+from brokers.sandbox.spec import MarginPool
 from brokers.sandbox.wire.base import Wire
 from daemon.risk.assessment import Protection
 from daemon.risk.policy import Level
@@ -88,6 +89,10 @@ def _matters(fault: Fault, call: Call, wire: Wire) -> bool:
     return fault.hits(call.path, "", writes=call.writes, method=call.method)
 
 
+def _tells_positions(call: Call, wire: Wire) -> bool:
+    return any(wire.deform(FaultKind.EMPTY_POSITIONS, call.path, one) != one for one in call.answers)
+
+
 def judge(cell: Cell, watch: Watch, call: Call, reference: Decimal, outcome: CycleOutcome) -> None:
     """Fill in what a cell came to, and what is wrong with that."""
     site, fault = cell.site, cell.trial.fault
@@ -98,7 +103,8 @@ def judge(cell: Cell, watch: Watch, call: Call, reference: Decimal, outcome: Cyc
         wrong += _unwell(cell, watch, reference, outcome)
     if not all(intent.state.is_final for intent in intents):
         wrong.append("a write is left without an end")
-    wrong += _blind_orders(cell, told)
+    if site.product.pool is not MarginPool.ISOLATED_ONLY or _tells_positions(call, site.server.wire):
+        wrong += _blind_orders(cell, told)  # else the fault may be the wallet's, and the position is sound
     wrong += _books(cell, intents)
     cell.problems = wrong
     cell.word = _word(cell, watch, call, intents)

@@ -69,6 +69,7 @@ def test_a_hedge_of_dust_does_not_keep_a_position_open(build: BUILD) -> None:
     least = {"min_quantity": D(1)}
 
     assert closed(flatten(build, "2", "0.9", rules=least)) == [(Side.LONG, D(2), None)]
+    assert isinstance(flatten(build, "1.6", "0.9", rules=least), Infeasible)
     # closing all of it would leave more of the dust bare than there is now
     assert closed(flatten(build, "2.5", "1.4", Side.SHORT, rules=least)) == [(Side.LONG, D("1.1"), None)]
 

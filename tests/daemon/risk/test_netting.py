@@ -170,6 +170,18 @@ def test_an_overhang_of_several_legs_leaves_no_dust_of_the_first(build: BUILD) -
     assert orders(found) == [(PERPETUAL, Side.LONG, D(2), None)]
 
 
+def test_many_legs_are_not_closed_at_once_where_only_closing_all_would_pay(build: BUILD) -> None:
+    dear = ReductionLimits(fee_rate=D("0.2"), expected_slippage=D(0))
+    two = [Leg(PERPETUAL, Side.LONG, "1"), Leg(MARCH, Side.SHORT, "1")]
+    assert len(orders(plan(build, netted(build, two, 80_000_000), Action.FLATTEN, dear))) == 2
+    three = [Leg(PERPETUAL, Side.LONG, "0.5"), Leg(MARCH, Side.LONG, "0.5"), Leg(JUNE, Side.SHORT, "1")]
+    found = plan(build, netted(build, three, 5_000), limits=dear)
+
+    # the order of the legs would bare one of them on the way
+    assert isinstance(found, Infeasible)
+    assert found.reason is Reason.NOTHING_ORDERABLE
+
+
 def test_other_margin_modes_are_no_part_of_it(build: BUILD) -> None:
     legs = [Leg(PERPETUAL, Side.LONG, "2"), Leg(MARCH, Side.SHORT, "2")]
     snapshot = netted(build, legs, 10_000)

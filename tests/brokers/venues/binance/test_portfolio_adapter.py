@@ -224,6 +224,7 @@ async def test_a_host_with_half_of_the_coin_margined_calls_shows_nothing_or_a_fi
         gateway._routes = {key: one for key, one in everything.items() if key[1] != path}
         snapshot = await broker.fetch_snapshot()
         assert FindingCode.INCONSISTENT in {finding.code for finding in snapshot.findings}, path
+        assert {position.symbol for position in snapshot.positions} == {UM, CM}, path
     server.wire.engine.close_position("desk", "ETH-USD")
     for path in ("/papi/v1/cm/account", "/papi/v1/cm/positionRisk"):
         gateway._routes = {key: one for key, one in everything.items() if key[1] != path}
