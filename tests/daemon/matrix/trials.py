@@ -127,7 +127,8 @@ def _unwell(cell: Cell, watch: Watch, reference: Decimal, outcome: CycleOutcome)
         return
     if site.product.is_margined and not watch.is_settled(site):
         yield "the episode did not end"
-    if abs(site.held() - reference) > NEAR * site.opened and not _is_flattened(cell, watch):
+    near = NEAR if site.venue.rules.lending is None else 2 * NEAR  # a margin level does not fall in a line
+    if abs(site.held() - reference) > near * site.opened and not _is_flattened(cell, watch):
         yield f"{site.held()} is held, where a calm fall leaves {reference}"
 
 
