@@ -70,6 +70,11 @@ def test_the_example_names_every_product_and_the_withdrawal_words() -> None:
     assert f'"{WITHDRAWAL_WORDS}"' in text
 
 
+def test_the_example_has_an_account_of_every_product() -> None:
+    written = {(account.broker, account.product) for account in load(EXAMPLE).accounts}
+    assert written == {(broker, product) for broker, products in PRODUCTS.items() for product in products}
+
+
 def test_every_key_of_the_example_says_why_it_is_there() -> None:
     lines = EXAMPLE.read_text().splitlines()
     explained = [line for line in lines if "#" in line]

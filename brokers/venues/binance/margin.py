@@ -31,7 +31,7 @@ from brokers.venues.binance import margin_orders
 from brokers.venues.binance.account import BinanceBroker
 from brokers.venues.binance.margin_markets import read_margin_markets
 from brokers.venues.binance.margin_outcomes import BINANCE_MARGIN
-from brokers.venues.binance.profile import MARGIN
+from brokers.venues.binance.profile import MARGIN, MARGIN_POINTS
 from brokers.venues.binance.refusals import is_absent
 from brokers.venues.binance.resting import UNKNOWN_ORDER
 
@@ -62,6 +62,7 @@ class MarginBroker(BinanceBroker[Raw]):
         key_permissions=True,
         set_leverage=False,
         repay=True,
+        points=MARGIN_POINTS,
     )
 
     def __init__(self, spec: BrokerSpec) -> None:

@@ -45,6 +45,12 @@ Source: Binance support, "How Does Liquidation Work in the Binance Portfolio Mar
 uniMMR levels of the program.
 """
 
+MARGIN_POINTS = (venue_acts("margin level 1.1, of a pro account 1, of an isolated pair its tier's"),)
+"""There is no point of the utilization: reducing borrows nothing, and is never checked against it.
+
+Source: Binance support, "Binance Margin Level, Margin Call and Liquidation".
+"""
+
 USDM = VenueProfile(
     venue="binance",
     ccxt_class="binanceusdm",
