@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test fast check bench tables lock clean
+.PHONY: demo test fast matrix check bench tables lock clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "margind needs Python 3.11 or newer")'
@@ -23,6 +23,9 @@ test: $(READY)  ## every ring
 
 fast: $(READY)  ## the everyday ring: no processes, no servers
 	@MARGIND_EVERYDAY=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not wire and not process and not postgres" tests
+
+matrix: $(READY)  ## every fault at every call of every product, into var/fault-matrix.md: a quarter of an hour
+	@MARGIND_MATRIX=whole $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/daemon/matrix
 
 check: $(READY)  ## ruff, mypy strict, import contracts
 	@$(BIN)/ruff check .
