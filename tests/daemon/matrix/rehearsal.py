@@ -57,6 +57,8 @@ class Plan:
 
     calls: tuple[Call, ...]
     danger: Decimal
+    flagged: bool = True
+    """Whether its orders carry a flag by which they can only reduce."""
 
     def of(self, role: str) -> tuple[Call, ...]:
         """Return the calls of one role."""
@@ -98,7 +100,8 @@ async def rehearse(product: Product) -> Plan:
             while broker._aside:
                 await asyncio.gather(*broker._aside)
     danger = await _danger_of(Site("falling", product)) if product.is_margined else D("0.8")
-    return Plan(calls=tuple(listener.calls()), danger=danger)
+    flagged = all(spec.reduce_only for spec in site.received())
+    return Plan(calls=tuple(listener.calls()), danger=danger, flagged=flagged)
 
 
 async def _danger_of(site: Site) -> Decimal:

@@ -93,14 +93,19 @@ class Site(Cell):
         self.opened = self.held()
         self.stop = ""
         if product.is_margined:
+            bound = self.opened / (10 if self.venue.rules.lending else 1)  # a spot stop locks its coins
             self.stop = self.rest(
-                OrderSide.SELL, self.opened, trigger=self.price * D("0.5"), reduce_only=True
+                OrderSide.SELL, bound, trigger=self.price * D("0.5"), reduce_only=True
             ).order_id
 
     def _needed(self) -> Decimal:
         """Return the initial margin of the position, in the currency of its pool."""
         if not self.product.is_margined:
             return D(10_000)
+        lending = self.venue.rules.lending
+        if lending is not None:  # a coin, bought with as much of one's own that the rest may be lent
+            coin = next(one.usd_price for one in self.venue.assets if one.name == "BTC")
+            return CALM * coin * (lending.initial - 1) / (CALM + lending.initial - 1)
         figures = self._engine(D(10) ** 7).figures(self.name)
         pool = max(figures.pools, key=lambda one: one.initial_margin)
         dollars = self.product.pool is MarginPool.ACCOUNT
@@ -164,13 +169,17 @@ class Site(Cell):
         """Every trade of the account, in order."""
         return [event for event in self.engine.history if isinstance(event, Filled)]
 
-    def offences(self) -> Iterator[str]:
-        """Tell what margind must never have done, or let happen, as the venue saw it."""
+    def offences(self, *, flagged: bool) -> Iterator[str]:
+        """Tell what margind must never have done, or let happen, as the venue saw it.
+
+        `flagged`: its orders carry a flag by which they can only reduce; not every mode has one.
+        """
         held, ids = self.opened, [spec.client_id for spec in self.received()]
         if len(set(ids)) != len(ids):
             yield "a client id came twice"
-        if not all(spec.reduce_only for spec in self.received()):
-            yield "an order came that was not reduce-only"
+        lends = self.venue.rules.lending is not None  # there nothing is reduce-only, and it must not borrow
+        if flagged and not all(not spec.borrows if lends else spec.reduce_only for spec in self.received()):
+            yield "an order came that could open a position"
         for event in self.fills():
             signed = event.fill.quantity * (1 if event.fill.side is OrderSide.BUY else -1)
             if event.actor is Actor.API and not 0 <= held + signed < held:

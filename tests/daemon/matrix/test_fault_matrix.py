@@ -113,7 +113,7 @@ async def live(
     control = Site("control", product)
     trials = trials_of(call, plan, control)
     cells = [
-        Cell(site=Site(f"cell-{number}", product), trial=trial)
+        Cell(site=Site(f"cell-{number}", product), trial=trial, flagged=plan.flagged)
         for number, trial in enumerate(trials)
         if trial.fault is not None
     ]

@@ -56,6 +56,7 @@ class Cell:
     problems: list[str] = field(default_factory=list)
     before: dict[tuple[str, str], int] = field(default_factory=dict)
     healed_at: datetime | None = None
+    flagged: bool = True
 
 
 def faults_of(call: Call, wire: Wire) -> Iterator[tuple[str, Fault | None]]:
@@ -98,7 +99,7 @@ def judge(cell: Cell, watch: Watch, call: Call, reference: Decimal, outcome: Cyc
     site, fault = cell.site, cell.trial.fault
     assert fault is not None
     intents, told = watch.intents(site), watch.events(site)
-    wrong = list(site.offences())
+    wrong = list(site.offences(flagged=cell.flagged))
     if not endures(cell):
         wrong += _unwell(cell, watch, reference, outcome)
     if not all(intent.state.is_final for intent in intents):
@@ -126,7 +127,8 @@ def _unwell(cell: Cell, watch: Watch, reference: Decimal, outcome: CycleOutcome)
         return
     if site.product.is_margined and not watch.is_settled(site):
         yield "the episode did not end"
-    if abs(site.held() - reference) > NEAR * site.opened and not _is_flattened(cell, watch):
+    near = NEAR if site.venue.rules.lending is None else 2 * NEAR  # a margin level does not fall in a line
+    if abs(site.held() - reference) > near * site.opened and not _is_flattened(cell, watch):
         yield f"{site.held()} is held, where a calm fall leaves {reference}"
 
 

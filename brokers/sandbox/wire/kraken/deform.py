@@ -23,6 +23,7 @@ VITALS: Mapping[str, Vital] = MappingProxyType(
         "ClosedOrders": Vital(
             at=("result", "closed", FIRST), damaged=("vol_exec",), missing=("vol_exec", "status")
         ),
+        "QueryOrders": Vital(at=("result", FIRST), damaged=("vol_exec",), missing=("vol_exec", "status")),
         "GetApiKeyInfo": Vital(at=_RESULT, damaged=("permissions",), missing=("permissions",)),
     }
 )

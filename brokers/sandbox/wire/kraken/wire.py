@@ -59,6 +59,7 @@ class KrakenWire(Wire):
             "GetApiKeyInfo": self._statement.key,
             "OpenOrders": self._trade.open_orders,
             "ClosedOrders": self._trade.closed_orders,
+            "QueryOrders": self._trade.query,
         }
         writes = {
             "AddOrder": self._trade.place,
