@@ -61,7 +61,7 @@ async def test_an_account_at_a_host_with_a_narrower_window_is_cut_all_the_same(
     assert states[0] == (IntentState.REJECTED, "40102")
     assert {state for state, _ in states[1:]} == {IntentState.FILLED}
     assert D("0.55") < site.utilization() <= D("0.60")
-    assert list(site.offences()) == []
+    assert list(site.offences(flagged=True)) == []
     assert log.getvalue().count("are refused, not 60 s") == 1
 
 
