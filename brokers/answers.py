@@ -130,6 +130,13 @@ def retry_after(headers: Headers) -> float | None:
     return min(float(raw), _LONGEST_PAUSE_S) if raw.isascii() and raw.isdigit() else None
 
 
+def is_worth_another_try(error: BaseException) -> bool:
+    """Whether a read that failed so may do better at once."""
+    if isinstance(error, (RateLimited, ForeignAnswer)):
+        return False
+    return isinstance(error, (VenueUnavailable, MalformedAnswer))
+
+
 def pause_of(error: RateLimited) -> float:
     """Return for how many seconds to hold back after `error`."""
     default = _DEFAULT_BAN_S if isinstance(error, Banned) else _DEFAULT_PAUSE_S

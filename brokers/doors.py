@@ -64,6 +64,16 @@ def check_endpoint(endpoint: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def address_of(spec: BrokerSpec, profile: VenueProfile) -> tuple[str, ...]:
+    """Return what tells one host of a venue and product from another.
+
+    Raises:
+        ValueError: the account's endpoint is none.
+    """
+    endpoint = check_endpoint(spec.endpoint) if spec.endpoint else ""
+    return (profile.venue, profile.ccxt_class, endpoint, "testnet" if spec.testnet else "")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -169,8 +179,7 @@ class Door:
         exchange.venue_ms = venue_ms
         exchange.next_nonce = next_nonce
         exchange.window_option = profile.window_option
-        exchange.nonce_window_ms = profile.nonce_window_ms
-        exchange.nonces = _nonces(spec.credentials.api_key)
+        exchange.nonces = None if profile.nonce_window_ms is None else _nonces(spec.credentials.api_key)
         self._endpoints = profile.endpoints
         if exchange.verbose or exchange.enableRateLimit:  # pragma: no cover - guards against a ccxt change
             raise RuntimeError("ccxt must neither print requests nor queue them")
@@ -178,7 +187,9 @@ class Door:
         self._endpoints = profile.endpoints
         self.window_ms = window_ms
 
-    async def ask(self, request: Request, *, window_ms: int, headers: Mapping[str, str]) -> Answer:
+    async def ask(
+        self, request: Request, *, window_ms: int, headers: Mapping[str, str], nonce_age_ms: int = 0
+    ) -> Answer:
         """Send one request and return the answer as it came, whatever it is.
 
         Raises:
@@ -188,7 +199,7 @@ class Door:
         method = self._method(request.call)
         if self._exchange.session is None:
             raise NotSent("closed")
-        sending = Sending(window_ms=window_ms, headers=headers)
+        sending = Sending(window_ms=window_ms, nonce_age_ms=nonce_age_ms, headers=headers)
         token = SENDING.set(sending)
         failure: BrokerError
         try:

@@ -2,7 +2,8 @@
 
 Two connections keep no order between them. A request may therefore be overtaken by a later nonce and refused,
 and what may overtake what is decided here: a write anything but a write, a protective read any poll, a poll
-nothing. So no write is ever refused because of a read of ours.
+nothing. So no write is ever refused because of a read of ours. Reads of one rank follow one another at a
+distance that no way to a venue makes up for; should it, the first is refused and asked again.
 """
 
 import asyncio
@@ -10,10 +11,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from math import inf
 from weakref import WeakValueDictionary
 
 FIRST_LEAP_MS, LARGEST_LEAP_MS, LEAP_GROWTH = 1_000, 86_400_000, 4
 """How far nonces leap when the venue has seen a higher one than ours: a clock was ahead, before us."""
+
+READ_GAP_S = 0.5
+"""So long after a read the next of its rank leaves, though the first is not answered."""
 
 
 class Rank(IntEnum):
@@ -40,6 +45,7 @@ class Nonces:
         self._leap = FIRST_LEAP_MS
         self._turns = 0
         self._under_way = [0] * len(Rank)
+        self._left_at = [-inf] * len(Rank)
         self._freed = asyncio.Event()
 
     def take(self, now_ms: int) -> int:
@@ -51,14 +57,16 @@ class Nonces:
     async def turn(self, rank: Rank, *, patience_s: float | None = None) -> AsyncIterator[Turn]:
         """Hold a turn while one request is made and answered.
 
-        It begins when nothing of its own or a higher rank is under way, at the latest after `patience_s`.
+        It begins when nothing of a higher rank is under way, and nothing of its own or, for a read, that left
+        less than `READ_GAP_S` ago; at the latest after `patience_s`.
         """
-        if any(self._under_way[rank:]):
+        if self._left_s(rank) > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience_s):
-                    while any(self._under_way[rank:]):
-                        await self._freed.wait()
+                    while (left_s := self._left_s(rank)) > 0:
+                        await self._until_freed(left_s)
         self._turns += 1
+        self._left_at[rank] = asyncio.get_running_loop().time()
         turn = Turn(self._turns)
         self._under_way[rank] += 1
         try:
@@ -68,6 +76,21 @@ class Nonces:
             self._under_way[rank] -= 1
             self._freed.set()
             self._freed = asyncio.Event()
+
+    def _left_s(self, rank: Rank) -> float:
+        """Return for how long a request of `rank` must wait if nothing that is under way ends."""
+        if any(self._under_way[rank + 1 :]):
+            return inf
+        if not self._under_way[rank]:
+            return 0.0
+        if rank is Rank.WRITE:
+            return inf
+        return self._left_at[rank] + READ_GAP_S - asyncio.get_running_loop().time()
+
+    async def _until_freed(self, left_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if left_s == inf else left_s):
+                await self._freed.wait()
 
     def told(self, turn: Turn, *, refused: bool) -> None:
         """Note what the venue said of a nonce.

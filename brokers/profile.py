@@ -16,6 +16,9 @@ Headers = Mapping[str, str]
 """Answer headers by lower-case name."""
 
 
+_UNEVEN = 1.1
+
+
 class BudgetScope(StrEnum):
     """Whom the venue counts requests against."""
 
@@ -51,6 +54,11 @@ class CallLimit:
 
     count: int
     period_s: float = 1.0
+
+    @property
+    def rules(self) -> BudgetRules:
+        """The limit as a budget, its period a little longer: requests arrive less evenly than they leave."""
+        return BudgetRules(capacity=self.count, period_s=self.period_s * _UNEVEN, scope=BudgetScope.KEY)
 
 
 NO_PARAMS: Mapping[str, object] = MappingProxyType({})
@@ -124,8 +132,10 @@ class VenueProfile:
             venue time after which an order must not be accepted, `None` for reads.
         window_option: Name of the ccxt option holding the signature's lifetime in ms; `None`: there is none.
         nonce_window_ms: For a venue whose nonce is a timestamp and whose only window is how old it may be: a
-            nonce is dated back so far that just the request's own lifetime is left of the window, and no two
-            requests of one key carry the same. `None`: nonces are the time of signing.
+            write's nonce is dated back so far that just its own lifetime is left of the window, and no two
+            requests of one key carry the same; a host that keeps a narrower one is found out. `None`: nonces
+            are the time of signing.
+        nonce_probe: Raw name of a light signed read by which that is found out.
         read_window_ms: Lifetime of a signed read.
         write_window_ms: Lifetime of a signed write, the most a request may be late at the venue. Shorter when
             the write carries an earlier `expires_at`.
@@ -154,6 +164,7 @@ class VenueProfile:
     extra_headers: Callable[[str, datetime | None], Mapping[str, str]] = no_extra_headers
     window_option: str | None = "recvWindow"
     nonce_window_ms: int | None = None
+    nonce_probe: str = ""
     read_window_ms: int = 5000
     write_window_ms: int = 3000
     testnet: str = "set_sandbox_mode"

@@ -13,9 +13,13 @@ from brokers.answers import Answer
 
 @dataclass(slots=True, kw_only=True)
 class Sending:
-    """What the shield must add to one request, and what it learns: the HTTP method that was signed."""
+    """What the shield must add to one request, and what it learns: the HTTP method that was signed.
+
+    `nonce_age_ms`: how far back its nonce is dated, where a nonce is a timestamp.
+    """
 
     window_ms: int
+    nonce_age_ms: int = 0
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     method: str = ""
 
@@ -48,15 +52,14 @@ class Shield:
     ccxt turns damaged answers into empty ones, and its error classes depend on the URL and on earlier calls;
     here none of that runs: every implicit call of ccxt ends in `request`, which carries it by `session` and
     asks ccxt nothing about what came. `venue_ms` is the clock that signs; `window_option` names the ccxt
-    option with the signature's lifetime; `nonce_window_ms` is how old a nonce may be where that is the
-    venue's only window, and `nonces` then keeps them apart; `next_nonce` gives them where they must rise.
+    option with the signature's lifetime; `nonces` keeps nonces apart where their age is the venue's only
+    window; `next_nonce` gives them where they must rise.
     """
 
     venue_ms: Callable[[], int]
     next_nonce: Callable[[], int] | None
     window_option: str | None
-    nonce_window_ms: int | None
-    nonces: GivenNonces
+    nonces: GivenNonces | None
     options: dict[str, Any]
     session: Any
     sign: Callable[..., dict[str, Any]]
@@ -73,14 +76,13 @@ class Shield:
     def nonce(self) -> int:
         """Return the venue's time, without ccxt's own correction for clock differences.
 
-        Where only the nonce's age limits a request, it is as old as leaves the request its own lifetime.
+        Where only the nonce's age limits a request, it is dated back as far as the request says.
         """
         if self.next_nonce is not None:
             return self.next_nonce()
-        if self.nonce_window_ms is None:
+        if self.nonces is None:
             return self.venue_ms()
-        spent_ms = self.nonce_window_ms - SENDING.get().window_ms
-        return self.nonces.take(self.venue_ms() - max(spent_ms, 0))
+        return self.nonces.take(self.venue_ms() - SENDING.get().nonce_age_ms)
 
     def jwt(self, claims: Mapping[str, Any], *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - ccxt's own
         """Sign a token that dies with the request's own lifetime, in the whole seconds that tokens know.

@@ -13,10 +13,10 @@ from typing import Any
 
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from brokers.answers import Answer, ForeignAnswer, Judgement, Reply, judge, pause_of, told_time
+from brokers.answers import Answer, Judgement, Reply, is_worth_another_try, judge, pause_of, told_time
 from brokers.budget import boot_seconds, shared_budget
 from brokers.clock import Sample, VenueClock, date_ms_of
-from brokers.doors import Door, NotSent, check_endpoint
+from brokers.doors import Door, NotSent, address_of
 from brokers.errors import (
     Banned,
     BrokerError,
@@ -31,23 +31,17 @@ from brokers.errors import (
     VenueUnavailable,
 )
 from brokers.models import ClockOffset
+from brokers.nonce_window import NonceWindow
 from brokers.nonces import Rank, shared_nonces
-from brokers.profile import NO_PARAMS, BudgetRules, BudgetScope, CallLimit, Json, Request, VenueProfile
+from brokers.profile import NO_PARAMS, BudgetScope, Json, Request, VenueProfile
 from brokers.redaction import Redactor
 from brokers.registry import BrokerSpec
 from brokers.timekeeper import Timekeeper
 
 READ_DEADLINE_S = 5.0
 WRITE_DEADLINE_S = 2.5
-_UNEVEN = 1.1
 _PUBLIC = "public"
 """How the raw names of calls begin that nobody signs."""
-
-
-def _is_worth_another_try(error: BaseException) -> bool:
-    if isinstance(error, (RateLimited, ForeignAnswer)):
-        return False
-    return isinstance(error, (VenueUnavailable, MalformedAnswer))
 
 
 class Transport:
@@ -65,12 +59,7 @@ class Transport:
         self._clock = VenueClock()
         keys = spec.credentials
         self._redactor = Redactor((keys.api_key, keys.secret, keys.password))
-        address = (
-            profile.venue,
-            profile.ccxt_class,
-            check_endpoint(spec.endpoint) if spec.endpoint else "",
-            "testnet" if spec.testnet else "",
-        )
+        address = address_of(spec, profile)
         key = (*address, hashlib.sha256(keys.api_key.encode()).hexdigest())
         self._nonces = shared_nonces(*key) if profile.rising_nonces else None
         self._polling = self._door(spec, profile.read_window_ms)
@@ -78,11 +67,12 @@ class Transport:
         by_key = profile.budget.scope is BudgetScope.KEY
         self._budget = shared_budget(profile.budget, *(key if by_key else address))
         self._call_budgets = {
-            call: shared_budget(_rules_of(limit), *key, call) for call, limit in profile.call_limits.items()
+            call: shared_budget(limit.rules, *key, call) for call, limit in profile.call_limits.items()
         }
         self._in_flight: set[asyncio.Task[Reply]] = set()
         label = partial(self._labelled, profile.time_call)
         self._timekeeper = Timekeeper(self._clock, self._sample, label, samples=profile.time_samples)
+        self._nonce_window = NonceWindow(profile, self._timekeeper.measure, self._takes_nonce)
         self._closing = False
 
     def _door(self, spec: BrokerSpec, window_ms: int) -> Door:
@@ -175,16 +165,16 @@ class Transport:
         try:
             return await self._once(request, limit, protective=protective)
         except BrokerError as error:
-            if not _is_worth_another_try(error):
+            if not is_worth_another_try(error):
                 raise
         return await self._again(request, limit, protective=protective)
 
-    async def _once(self, request: Request, limit: float, *, protective: bool) -> Json:
+    async def _once(self, request: Request, limit: float, *, protective: bool, nonce_age_ms: int = 0) -> Json:
         door = self._emergency if protective else self._polling
         try:
             await self._make_room(request, limit, protective=protective)
             rank = Rank.PROTECTIVE if protective else Rank.POLL
-            _, judgement = await self._ask(door, request, rank)
+            _, judgement = await self._ask(door, request, rank, nonce_age_ms=nonce_age_ms)
             if judgement.error is None:
                 return judgement.payload
             failure = judgement.error
@@ -193,7 +183,7 @@ class Transport:
         raise self._labelled(request.call, failure)
 
     _again = retry(
-        retry=retry_if_exception(_is_worth_another_try),
+        retry=retry_if_exception(is_worth_another_try),
         stop=stop_after_attempt(2),
         wait=wait_random_exponential(multiplier=0.1, max=0.5),
         reraise=True,
@@ -232,6 +222,7 @@ class Transport:
                 raise NotSent("shutting down")
             await self._make_room(request, limit / 2, protective=True)
             window_ms = self._window(expires_at)
+            nonce_age_ms = self._nonce_window.age_ms(window_ms)
             headers = self.profile.extra_headers(call, expires_at)
         except BrokerError as error:
             return self._reply(call, Judgement(payload=None, error=error), sent=False)
@@ -242,6 +233,7 @@ class Transport:
                     request,
                     Rank.WRITE,
                     window_ms=window_ms,
+                    nonce_age_ms=nonce_age_ms,
                     headers=headers,
                     patience_s=(until - boot_seconds()) / 2,
                 )
@@ -252,6 +244,9 @@ class Transport:
             return self._reply(call, Judgement(payload=None, error=error), sent=False)
         except BrokerError as error:
             return self._reply(call, Judgement(payload=None, error=OutcomeUnknown(str(error))))
+        if isinstance(judgement.error, ClockRefused):
+            self._clock.refused()
+            await self._nonce_window.doubt(nonce_age_ms, until - boot_seconds())
         return self._reply(call, judgement, answer.status)
 
     def _window(self, expires_at: datetime | None) -> int:
@@ -272,8 +267,6 @@ class Transport:
         if failure is not None:
             message = self._redactor.text(str(failure))
             failure = self._labelled(call, failure)
-            if isinstance(failure, ClockRefused):
-                self._clock.refused()
             if isinstance(failure, (ClockRefused, KeyOrClockRefused)):
                 self._timekeeper.start()
         return Reply(
@@ -292,6 +285,7 @@ class Transport:
         rank: Rank,
         *,
         window_ms: int | None = None,
+        nonce_age_ms: int = 0,
         headers: Mapping[str, str] | None = None,
         patience_s: float | None = None,
         aside: bool = False,
@@ -305,7 +299,7 @@ class Transport:
         nonces = None if request.call.startswith(_PUBLIC) else self._nonces
         async with nullcontext() if nonces is None else nonces.turn(rank, patience_s=patience_s) as turn:
             asked_at = boot_seconds()
-            answer = await door.ask(request, window_ms=window_ms, headers=headers)
+            answer = await door.ask(request, window_ms=window_ms, nonce_age_ms=nonce_age_ms, headers=headers)
         judgement = judge(self.profile, answer) if aside else self._judge(answer, asked_at)
         if nonces is not None and turn is not None:
             nonces.told(turn, refused=isinstance(judgement.error, NonceRefused))
@@ -357,6 +351,15 @@ class Transport:
         """The venue's time by the last measurement; by the local clock before the first one."""
         return self._clock.now()
 
+    async def _takes_nonce(self, age_ms: int) -> bool:
+        request, limit = Request(call=self.profile.nonce_probe), self.write_deadline_s
+        try:
+            async with asyncio.timeout(limit):
+                await self._once(request, limit, protective=True, nonce_age_ms=age_ms)
+        except ClockRefused:
+            return False
+        return True
+
     async def _sample(self) -> Sample:
         request = Request(call=self.profile.time_call, params=self.profile.time_params)
         failure: BrokerError
@@ -390,11 +393,7 @@ class Transport:
         self._closing = True
         if self._in_flight:
             await asyncio.wait(set(self._in_flight))
+        await self._nonce_window.aclose()
         await self._timekeeper.aclose()
         await self._polling.aclose()
         await self._emergency.aclose()
-
-
-def _rules_of(limit: CallLimit) -> BudgetRules:
-    """Count by a period a little longer than the venue's: requests do not arrive as evenly as they leave."""
-    return BudgetRules(capacity=limit.count, period_s=limit.period_s * _UNEVEN, scope=BudgetScope.KEY)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from brokers.nonces import LARGEST_LEAP_MS, Nonces, Rank, shared_nonces
+from brokers.nonces import LARGEST_LEAP_MS, READ_GAP_S, Nonces, Rank, shared_nonces
 
 
 def test_nonces_rise_also_when_the_clock_stands_still_or_goes_back() -> None:
@@ -38,6 +38,29 @@ async def test_a_higher_rank_overtakes_a_lower_one(first: int, second: int) -> N
     low, high = Rank(first), Rank(second)
     assert (await order_of(low, high))[:2] == [low.name, high.name]
     assert await order_of(high, low) == [high.name, f"/{high.name}", low.name, f"/{low.name}"]
+
+
+@pytest.mark.parametrize("rank", [Rank.POLL, Rank.PROTECTIVE])
+async def test_reads_that_are_long_in_coming_follow_one_another_at_a_distance(rank: Rank) -> None:
+    nonces, left = Nonces(), []
+
+    async def slow() -> None:
+        async with nonces.turn(rank):
+            left.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(3 * READ_GAP_S)
+
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(slow(), slow(), slow())
+    assert [time - began for time in left] == pytest.approx([0, READ_GAP_S, 2 * READ_GAP_S], abs=0.2)
+
+
+async def test_no_read_leaves_while_a_write_is_under_way_however_long_that_is() -> None:
+    nonces, log = Nonces(), []
+    write = asyncio.create_task(begins(nonces, Rank.WRITE, log, "write", 3 * READ_GAP_S))
+    await asyncio.sleep(0)
+    reads = [begins(nonces, rank, log, rank.name) for rank in (Rank.POLL, Rank.PROTECTIVE)]
+    await asyncio.gather(write, *reads)
+    assert log[:2] == ["write", "/write"]
 
 
 async def test_a_write_goes_after_its_patience_whatever_is_under_way() -> None:

@@ -128,7 +128,7 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
     async def gather(self, read: Read) -> RawSnapshot:
         """Read balance and positions, and the tickers of what was held before; then of what is new.
 
-        Nonces are dated back, so that a clock ahead of the venue's is not refused: prices tell of it.
+        No nonce is refused for a clock a little ahead of the venue's: it is the prices that tell of it.
         """
         began, known = boot_seconds(), self._symbols
         balance, positions, *tickers = await asyncio.gather(

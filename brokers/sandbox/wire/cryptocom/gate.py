@@ -31,10 +31,14 @@ READING = ("private/get-", "private/user-", "private/advanced/get-")
 
 
 class Gate:
-    """Admits signed requests of the engine's accounts, and counts them."""
+    """Admits signed requests of the engine's accounts, and counts them.
 
-    def __init__(self, engine: Engine) -> None:
+    `nonce_window_ms` is how far off a nonce may be; a host may keep a narrower one than documented.
+    """
+
+    def __init__(self, engine: Engine, *, nonce_window_ms: int = NONCE_WINDOW_MS) -> None:
         self._engine = engine
+        self._window_ms = nonce_window_ms
         self._seen: dict[tuple[str, str, str], int] = {}
         self._times: defaultdict[tuple[str, str], deque[int]] = defaultdict(deque)
 
@@ -51,7 +55,7 @@ class Gate:
         spec = self._engine.account_by_key(key)
         if spec is None:
             raise refuse("40101", request)
-        if not nonce.isdigit() or abs(int(nonce) - request.now_ms) > NONCE_WINDOW_MS:
+        if not nonce.isdigit() or abs(int(nonce) - request.now_ms) > self._window_ms:
             raise refuse("40102", request)
         signed = f"{method}{body.get('id', '')}{key}{params_text(body.get('params'))}{nonce}"
         expected = hmac.new(spec.secret.encode(), signed.encode(), sha256).hexdigest()
@@ -73,7 +77,7 @@ class Gate:
 
         def act(request: WireRequest, account: str) -> WireAnswer:
             identity = (account, request.path, str(body_of(request).get("nonce")))
-            horizon = request.now_ms - 2 * NONCE_WINDOW_MS
+            horizon = request.now_ms - 2 * self._window_ms
             for old in [known for known, ms in self._seen.items() if ms < horizon]:
                 del self._seen[old]
             if identity in self._seen:

@@ -7,7 +7,7 @@ from brokers.sandbox.engine import Engine
 from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
 from brokers.sandbox.wire.cryptocom.deform import deform
 from brokers.sandbox.wire.cryptocom.envelope import ROOT, failure
-from brokers.sandbox.wire.cryptocom.gate import Gate
+from brokers.sandbox.wire.cryptocom.gate import NONCE_WINDOW_MS, Gate
 from brokers.sandbox.wire.cryptocom.market import Market
 from brokers.sandbox.wire.cryptocom.statement import Statement
 from brokers.sandbox.wire.cryptocom.trade import Trade
@@ -27,7 +27,8 @@ REFUSALS = {
 class CryptocomWire(Wire):
     """Crypto.com's documented endpoints as ccxt calls them, with its signature, reason codes and limits.
 
-    `lag_ms` is how long after an acknowledgement the order lists know nothing of the order or cancellation.
+    `lag_ms` is how long after an acknowledgement the order lists know nothing of the order or cancellation;
+    `nonce_window_ms` how far off a nonce may be.
     """
 
     venue: ClassVar = "cryptocom"
@@ -36,9 +37,9 @@ class CryptocomWire(Wire):
     budget_period_s: ClassVar = 1.0
     traps: ClassVar = TRAPS
 
-    def __init__(self, engine: Engine, *, lag_ms: int = 0) -> None:
+    def __init__(self, engine: Engine, *, lag_ms: int = 0, nonce_window_ms: int = NONCE_WINDOW_MS) -> None:
         super().__init__(engine)
-        self._gate = Gate(engine)
+        self._gate = Gate(engine, nonce_window_ms=nonce_window_ms)
         self._market = Market(engine)
         self._statement = Statement(self)
         self._trade = Trade(self, lag_ms=lag_ms)

@@ -1,5 +1,6 @@
 """A Kraken spot margin account over ccxt: which calls, in which order."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,6 +12,7 @@ from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import BrokerError, ClockRefused, NonceRefused, NotSupported, RequestRefused, Unauthorized
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Position, Symbol
+from brokers.nonces import READ_GAP_S
 from brokers.orders import (
     CancelReport,
     ClientOrderId,
@@ -107,10 +109,19 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
             return keys.UNKNOWN
 
     async def gather(self, read: Read) -> RawSnapshot:
-        """Read totals, then positions: nonces must arrive in order, so the calls of one key take turns."""
+        """Read totals, then positions: nonces must arrive in order, so the calls of one key take turns.
+
+        Totals that are long in coming are not waited for.
+        """
         asked_at = self.transport.venue_now()
-        balance = await read(BALANCE, {"asset": "ZUSD"})
-        positions = await read(POSITIONS, {"docalcs": "true"})
+        totals = asyncio.ensure_future(read(BALANCE, {"asset": "ZUSD"}))
+        try:
+            await asyncio.wait({totals}, timeout=READ_GAP_S)
+            if totals.done():
+                totals.result()
+            balance, positions = await asyncio.gather(totals, read(POSITIONS, {"docalcs": "true"}))
+        finally:
+            totals.cancel()
         quotes = quotes_of(result_of(positions, "OpenPositions"), self._rulebook.rules)
         rates = await self._rates(read, quotes)
         return RawSnapshot(balance=balance, positions=positions, rates=rates, asked_at=asked_at)

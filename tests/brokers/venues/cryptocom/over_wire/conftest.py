@@ -22,6 +22,7 @@ from brokers.sandbox.server import SandboxServer
 from brokers.sandbox.spec import AccountSpec, OpeningPosition, OpeningWallet, SandboxSpec
 from brokers.sandbox.venues import VENUES
 from brokers.sandbox.wire.base import Route, WireAnswer, WireRequest
+from brokers.sandbox.wire.cryptocom.gate import NONCE_WINDOW_MS
 from brokers.sandbox.wire.cryptocom.wire import CryptocomWire
 from brokers.venues.cryptocom.broker import CryptocomBroker
 
@@ -33,9 +34,14 @@ class Observed(CryptocomWire):
     """The wire, with a record of what was signed, and with answers put in the place of its own."""
 
     def __init__(
-        self, engine: Engine, *, lag_ms: int = 0, instead: Mapping[str, WireAnswer] | None = None
+        self,
+        engine: Engine,
+        *,
+        lag_ms: int = 0,
+        nonce_window_ms: int = NONCE_WINDOW_MS,
+        instead: Mapping[str, WireAnswer] | None = None,
     ) -> None:
-        super().__init__(engine, lag_ms=lag_ms)
+        super().__init__(engine, lag_ms=lag_ms, nonce_window_ms=nonce_window_ms)
         self.signed: list[dict[str, Any]] = []
         self.instead = dict(instead or {})
 
@@ -122,6 +128,7 @@ async def open_desk() -> AsyncIterator[Open]:
             *positions: OpeningPosition,
             wallets: Mapping[str, str] | None = None,
             lag_ms: int = 0,
+            nonce_window_ms: int = NONCE_WINDOW_MS,
             ahead_ms: int = 0,
             tick_ms: int = 250,
             instead: Mapping[str, WireAnswer] | None = None,
@@ -149,7 +156,7 @@ async def open_desk() -> AsyncIterator[Open]:
                     tick_ms=tick_ms,
                 )
             )
-            wire = Observed(engine, lag_ms=lag_ms, instead=instead)
+            wire = Observed(engine, lag_ms=lag_ms, nonce_window_ms=nonce_window_ms, instead=instead)
             server = await stack.enter_async_context(SandboxServer(wire))
             spec = BrokerSpec(
                 account_id=AccountId("desk"),

@@ -72,10 +72,41 @@ async def test_a_write_does_not_wait_for_a_poll_that_hangs_and_the_poll_may_be_o
     assert "e" in (await poll)["result"]
 
 
+async def test_a_picture_whose_answers_are_long_in_coming_is_young_enough_to_act_upon(
+    connect: Open, wire: KrakenWire, server: SandboxServer
+) -> None:
+    broker = await connect()
+    found = refusals(wire)
+    server.faults.set(Fault(kind=FaultKind.SLOW, path="/0/private/", ms=4_000))
+    snapshot = await broker.fetch_snapshot(protective=True)
+    assert (snapshot.findings, found) == ((), [])
+    assert 4 < (broker.venue_now() - snapshot.as_of).total_seconds() < 5, "what `act_max_age` allows"
+
+
+async def test_no_write_is_refused_for_the_reads_of_slow_pictures(
+    connect: Open, wire: KrakenWire, server: SandboxServer, reduce: Reduce
+) -> None:
+    broker = await connect()
+    position = (await broker.fetch_snapshot()).positions[0]
+    wire.gate.tier = Tier(1e9, 1e9)
+    found = refusals(wire)
+    server.faults.set(Fault(kind=FaultKind.SLOW, path="/0/private/", ms=1_200))
+    read = broker.transport.read
+    reads = [asyncio.create_task(read("privatePostOpenOrders", cost=0, protective=True)) for _ in range(6)]
+    reports = []
+    for number in range(1, 4):
+        await asyncio.sleep(0.3)
+        reports.append(await broker.submit(reduce(broker, position, number)))
+    await asyncio.gather(*reads, return_exceptions=True)
+    assert {report.verdict for report in reports} == {Verdict.ACCEPTED}
+    assert found == []
+
+
 async def test_a_poll_whose_nonce_came_too_late_is_asked_once_more(connect: Open, wire: KrakenWire) -> None:
     broker = await connect()
     found = refusals(wire)
-    wire.gate.use_nonce("desk", int(time.time() * 1000) + 700)
+    ours = broker.venue_now().timestamp()  # by a clock that is known to half a second
+    wire.gate.use_nonce("desk", int(ours * 1000) + 700)
     snapshot = await broker.fetch_snapshot()
     assert (len(snapshot.positions), found) == (1, ["EAPI:Invalid nonce"])
 
