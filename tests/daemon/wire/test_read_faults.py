@@ -47,6 +47,9 @@ REASONS: dict[FaultKind, set[Reason]] = {
 }
 """Why protection is lost; the time call is put back along with the rest where all timestamps are."""
 
+OLD_S = 6.0
+"""What was last seen to change is by then older than what may be acted upon."""
+
 AGAIN_S = 1.5
 
 
@@ -65,6 +68,7 @@ async def test_no_spoilt_picture_is_acted_on_each_is_told_and_the_cut_follows_wh
         await watch.until(
             faults, lambda cell: watch.outcome(cell).level is Level.CRITICAL, within=25, why="critical"
         )
+        await asyncio.sleep(OLD_S)
 
         for cell, kind in faults.items():
             cell.fault(kind, writes=False)
