@@ -18,7 +18,7 @@ demo: $(READY)  ## under a minute: sandbox venues, the real daemon, a falling ma
 	@$(BIN)/margind demo
 
 test: $(READY)  ## every ring
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not alone" tests
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not alone" tests
 	@$(BIN)/python -m pytest -q -m alone tests
 
 fast: $(READY)  ## the everyday ring: no processes, no servers

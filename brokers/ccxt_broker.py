@@ -316,7 +316,9 @@ class CcxtBroker(VenueHooks[Raw]):
     def _catch_up(self, snapshot: AccountSnapshot) -> None:
         """Start reading what the next snapshot could use: rules of new symbols, brackets of held ones."""
         symbols = {position.symbol for position in snapshot.positions}
-        max_age = REFRESH_S if symbols <= self._rulebook.rules.keys() else NEWCOMER_S
+        unknown = {one.symbol for one in snapshot.findings if one.code is FindingCode.SYMBOL_UNKNOWN}
+        is_complete = symbols | unknown - {None} <= self._rulebook.rules.keys()
+        max_age = REFRESH_S if is_complete else NEWCOMER_S
         if self._rulebook.needs(max_age):
             self._start(lambda: self._rulebook.refresh(self._read_markets, max_age_s=max_age))
         now = boot_seconds()

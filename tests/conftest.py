@@ -103,6 +103,20 @@ def make_engine(
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the tests of whole processes among the others: those wait, and these keep the machine busy."""
+    waiting = [item for item in items if item.get_closest_marker("process")]
+    busy = [item for item in items if not item.get_closest_marker("process")]
+    if not waiting or not busy:
+        return
+    apart = len(busy) // len(waiting) + 1
+    items[:] = []
+    for number, item in enumerate(waiting):
+        items += [*busy[number * apart : (number + 1) * apart], item]
+    items += busy[len(waiting) * apart :]
+
+
 @pytest.fixture
 def quick_folder(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where the machine has one: for tests that open a journal a thousand times."""

@@ -158,7 +158,8 @@ async def test_no_answer_escapes_the_damage_that_it_is_tested_with(
     settled.trouble(damage)
     found = await everything(settled, known)
     assert len(asked) >= FEWEST.get(settled.case.broker, 6)
-    assert asked - spoilt <= {"/v5/order/history"}, "asked only of what is not there"
+    histories = {"/v5/order/history", "/0/private/ClosedOrders"}
+    assert asked - spoilt <= histories, "asked only of what is not there"
     needed = ["transfer", "funds"] * settled.broker.capabilities.transfer_in
     needed += ["clock"] * settled.case.tells_time + ["orders", "order"] * (damage is FaultKind.NAN)
     assert [name for name in needed if not isinstance(found[name], BrokerError)] == []
