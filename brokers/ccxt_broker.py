@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TypeVar
@@ -253,6 +253,11 @@ class CcxtBroker(VenueHooks[Raw]):
         if verdict is Verdict.ACCEPTED:
             receipt = _or_none(lambda: self.parse_receipt(repayment, reply.payload))
         return repayment_report(repayment, verdict, receipt, reply)
+
+    async def arm_timer(self, after: timedelta) -> None:
+        """Have the venue cancel every order unless asked again in time; zero disarms. Delays no order."""
+        with parsing("timer"):
+            await self.set_timer(Reader(self.transport, protective=True), after)
 
     # ------------------------------------------------------------------ the port: clock and end
 

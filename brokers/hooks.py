@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import ClassVar, Generic, Protocol, TypeVar
@@ -226,6 +226,14 @@ class VenueHooks(ABC, Generic[Raw]):
         """Find a transfer; `None` only on a complete answer that does not hold it."""
         del read, client_id, amount, since
         raise NotSupported(f"{self.profile.venue}: no transfers of {currency}")
+
+    async def set_timer(self, read: Read, after: timedelta) -> None:
+        """Arm the venue's timer that cancels all orders, or with zero disarm it; repeatable.
+
+        Raises `NotSupported` without `timer`.
+        """
+        del read, after
+        raise NotSupported(f"{self.profile.venue}: no timer cancels orders")
 
     def repay_request(self, repayment: Repayment) -> Request:
         """Pure: the call that gives back debt and sells nothing for it."""

@@ -45,6 +45,7 @@ class Capabilities:
     `position_bound`: orders go by a call that only closes positions, in place of a reduce-only flag.
     `lookup_by_id`: an order is found by its client id; where not, by what it was.
     `deadline` names what carries an order's deadline, where that is neither signature window nor nonce.
+    `timer`: the venue can be told to cancel all orders of the account unless it is told again in time.
     """
 
     order_time_to_live: timedelta
@@ -62,6 +63,7 @@ class Capabilities:
     position_bound: bool = False
     lookup_by_id: bool = True
     deadline: str | None = None
+    timer: bool = False
 
 
 class Broker(Protocol):
@@ -129,6 +131,13 @@ class Broker(Protocol):
 
         An unknown outcome needs no lookup: a later snapshot shows the debt. Raises
         `NotSupported` without the capability `repay`.
+        """
+
+    async def arm_timer(self, after: timedelta) -> None:
+        """Have the venue cancel every order of the account, protective stops too, unless asked again in time.
+
+        Whole seconds; zero disarms. Asking again is harmless, and positions are never touched. Raises
+        `NotSupported` without the capability `timer`.
         """
 
     async def fetch_permissions(self) -> KeyPermissions:

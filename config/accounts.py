@@ -1,6 +1,7 @@
 """One account: a set of credentials at one broker and product, and where it differs from the whole."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
 
 from config.policy import PolicyOverride
-from config.scalars import Duration, Endpoint, Identifier, Leverage, Word
+from config.scalars import Duration, Endpoint, Identifier, Leverage, Word, lasting
 from config.secrets import Reference
 from config.section import Complaint, Section, complain, refuse
 
@@ -54,6 +55,10 @@ NO_TESTNET = frozenset(
 """Where the venue has no test system."""
 
 
+TIMERS = frozenset({(BrokerId.KRAKEN, "spot"), (BrokerId.KRAKEN, "futures")})
+"""Where the venue has a timer that cancels every order of the account unless it is renewed."""
+
+
 class Mode(StrEnum):
     """What margind may do, from least to most."""
 
@@ -83,6 +88,9 @@ class PollOverride(Section):
     alarm_max_age: Duration | None = None
 
 
+TimerSpan = Annotated[Duration, lasting(timedelta(seconds=30), timedelta(hours=1))]
+
+
 def _withdrawal_words(raw: object) -> bool:
     if raw is False or raw == WITHDRAWAL_WORDS:
         return bool(raw)
@@ -107,6 +115,7 @@ class AccountSettings(Section):
     max_leverage: Leverage | None = None
     poll: PollOverride | None = None
     allow_withdrawal_key: Annotated[bool, BeforeValidator(_withdrawal_words)] = False
+    cancel_all_after: TimerSpan | None = None
 
     @field_validator("product")
     @classmethod
@@ -133,6 +142,10 @@ class AccountSettings(Section):
             yield Complaint(
                 path=("testnet",), what=f"does not exist for {self.broker} {self.product}", hint=hint
             )
+        if self.cancel_all_after is not None and (self.broker, self.product) not in TIMERS:
+            what = f"does not exist for {self.broker} {self.product}"
+            hint = "remove it: only Kraken has a timer of the account that margind can renew"
+            yield Complaint(path=("cancel_all_after",), what=what, hint=hint)
         needs_password = self.broker is BrokerId.OKX
         if needs_password and self.credentials.password is None:
             hint = "OKX keys come with a passphrase: add a reference to it"

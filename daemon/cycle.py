@@ -16,6 +16,7 @@ from brokers.models import AccountId
 from brokers.port import Broker
 from daemon.clock import Clock
 from daemon.clockwatch import ClockWatch
+from daemon.deadman import DeadMan
 from daemon.diary import log_transitions
 from daemon.execution import Execution
 from daemon.flatten import latched_units
@@ -62,6 +63,7 @@ class Guarded:
     config_hash: str
     connect: Callable[[], Awaitable[None]]
     """Connects the account and vets its key; raises a `BrokerError`."""
+    cancel_all_after: timedelta | None = None
 
     @property
     def account(self) -> AccountId:
@@ -95,6 +97,8 @@ class Cycle:
             config_hash=guarded.config_hash,
         )
         self._clock_watch = ClockWatch(broker=guarded.broker, clock=clock)
+        interval, after = guarded.policy.poll_interval, guarded.cancel_all_after
+        self._dead_man = DeadMan(broker=guarded.broker, clock=clock, after=after, interval=interval)
         self._notebook = Notebook(self._account, journal=journal, clock=clock)
         self._alarm = self._notebook.recall()
         if self._alarm.episode is not None:
@@ -115,6 +119,10 @@ class Cycle:
         self._is_stopping = True
         self._execution.stop()
 
+    async def end(self) -> None:
+        """Disarm the venue's timer, where there is one; after the last cycle."""
+        await self._dead_man.end()
+
     async def run(self) -> CycleOutcome:
         """Run one cycle; whatever the venue does, an outcome comes back.
 
@@ -133,6 +141,8 @@ class Cycle:
             self._provision.stop()
         decision, climb = await self._carry_out(decision, sight, provided)
         self._notebook.commit(self._alarm, sight)
+        is_good = sight.assessment is not None and self._alarm.protection is Protection.PROTECTED
+        self._dead_man.saw(self._mandate.mode(), is_good=is_good)
         return self._outcome(sight, decision, climb, self._clock.uptime() - started)
 
     async def _see(self) -> tuple[Sight, Decision]:

@@ -136,6 +136,7 @@ def guarded_of(settings: Settings, account: Account) -> Guarded:
         ),
         config_hash=settings.source.sha256,
         connect=account.prepare,
+        cancel_all_after=account.settings.cancel_all_after,
     )
 
 

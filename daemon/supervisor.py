@@ -67,6 +67,7 @@ class Guard:
                 await asyncio.wait_for(self._stopping.wait(), pause)
             except TimeoutError:
                 late = max(self._clock.uptime() - due, 0.0)
+        await self._cycle.end()
 
     async def _once(self) -> float:
         try:

@@ -71,6 +71,7 @@ class Account:
         "positions",
         "reserved",
         "spec",
+        "timer_ms",
         "transfers",
         "version",
         "wallets",
@@ -88,6 +89,7 @@ class Account:
         self.fills: list[Fill] = []
         self.liquidating: dict[str, Seizure] = {}
         self.reserved: tuple[int, Mapping[PositionKey, Decimal]] = (-1, {})
+        self.timer_ms: int | None = None  # when every open order is cancelled
         self.version = 0
 
     @property

@@ -70,6 +70,7 @@ class SandboxBroker:
             transfer_in=True,
             repay=True,
             key_permissions=True,
+            timer=True,
         )
 
     # --- what only the sandbox has
@@ -190,6 +191,11 @@ class SandboxBroker:
     async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
         """Cancel each order by its id."""
         return tuple(self._cancel(order) for order in orders)
+
+    async def arm_timer(self, after: timedelta) -> None:
+        """Arm or disarm the engine's timer."""
+        self.mishaps.on_read("arm_timer")
+        self.engine.arm_timer(self._account, round(after.total_seconds()) * 1000)
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
         """Set the leverage of a symbol and all its legs."""

@@ -237,6 +237,10 @@ class Engine:
             if (order_id is None or fill.order_id == order_id) and (symbol is None or fill.symbol == symbol)
         )
 
+    def arm_timer(self, account: str, after_ms: int) -> None:
+        """Have every open order cancelled when `after_ms` have passed; 0: never."""
+        self._state.account(account).timer_ms = self.now_ms + after_ms if after_ms else None
+
     def close_position(
         self,
         account: str,
@@ -373,7 +377,7 @@ class Engine:
 
     def _busy(self, account: Account) -> bool:
         """Whether time changes anything about the account but its prices."""
-        if account.positions or account.orders.open_count or account.liquidating:
+        if account.positions or account.orders.open_count or account.liquidating or account.timer_ms:
             return True
         return any(wallet.owed or wallet.balance < 0 for wallet in account.wallets.values())
 

@@ -91,7 +91,14 @@ def end_order(state: VenueState, account: Account, order: Order, reason: CancelR
 
 
 def work_orders(state: VenueState, account: Account) -> None:
-    """Trigger stop orders whose price is reached and fill resting orders that the price has crossed."""
+    """Trigger stop orders whose price is reached and fill resting orders that the price has crossed.
+
+    When the account's timer has run out, all are cancelled first, and the timer is off.
+    """
+    if account.timer_ms is not None and account.timer_ms <= state.now_ms:
+        account.timer_ms = None
+        for order in account.orders.open():
+            end_order(state, account, order, CancelReason.TIMER)
     for order in account.orders.open():
         current = account.orders.by_id(order.order_id)
         if current is None or not current.is_open or current.symbol in state.controls.halted:

@@ -61,6 +61,7 @@ class CancelReason(StrEnum):
     WOULD_TAKE = "would_take"  # a post-only order that crosses
     POSITION_GONE = "position_gone"  # a reduce-only order with nothing left to reduce
     LIQUIDATION = "liquidation"
+    TIMER = "timer"  # the account's dead-man timer ran out
     TRIGGER_REFUSED = "trigger_refused"  # triggered, then failed the checks of a new order
 
 

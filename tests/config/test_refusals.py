@@ -162,6 +162,10 @@ REFUSED = [
     ("testnet where none is", account("testnet: true #!", broker="kraken"), "accounts[1].testnet", "sandbox"),
     ("testnet of a venue without one", account("testnet: true #!", broker="coinbase"), "accounts[1].testnet", "`margind sandbox`"),
     ("endpoint and testnet", account("endpoint: https://x\ntestnet: true #!"), "accounts[1].testnet", "keep one"),
+    ("timer where none is", account("cancel_all_after: 60s #!"), "accounts[1].cancel_all_after", "only Kraken"),
+    ("timer too short", account("cancel_all_after: 29s #!", broker="kraken"), "accounts[1].cancel_all_after", "30s"),
+    ("timer too long", account("cancel_all_after: 61m #!", broker="kraken"), "accounts[1].cancel_all_after", "1h"),
+    ("timer without unit", account("cancel_all_after: 60 #!", broker="kraken"), "accounts[1].cancel_all_after", "unit"),
     # --- endpoints
     ("http off loopback", account("endpoint: http://10.0.0.5:80 #!"), "accounts[1].endpoint", "use https"),
     ("http to a lookalike", account("endpoint: http://localhost.evil.com #!"), "accounts[1].endpoint", "https"),

@@ -185,6 +185,15 @@ def test_endpoints_are_hosts_and_plain_http_stays_on_this_machine(settings: Buil
     assert settings(text).accounts[0].endpoint == written.lower()
 
 
+@pytest.mark.parametrize("word", PRODUCTS[BrokerId.KRAKEN])
+@pytest.mark.parametrize(("written", "seconds"), [("30s", 30), ("1m", 60), ("1h", 3600)])
+def test_a_timer_is_off_unless_one_is_set(settings: Build, word: str, written: str, seconds: int) -> None:
+    text = ONE_ACCOUNT.format(broker="kraken", password="") + f"    product: {word}\n"
+    assert settings(text).accounts[0].cancel_all_after is None
+    timed = settings(text + f"    cancel_all_after: {written}\n")
+    assert timed.accounts[0].cancel_all_after == timedelta(seconds=seconds)
+
+
 def test_a_key_that_can_withdraw_needs_the_words(settings: Build) -> None:
     text = ONE_ACCOUNT.format(broker="bybit", password="")
     assert settings(text).accounts[0].allow_withdrawal_key is False

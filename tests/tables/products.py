@@ -163,6 +163,7 @@ ACTING: Mapping[str, Cell] = {
     "top up": acting(lambda one: flag(one.able.transfer_in)),
     "repay": acting(lambda one: flag(one.able.repay)),
     "sets leverage": acting(lambda one: flag(one.able.set_leverage)),
+    "timer": acting(lambda one: flag(one.able.timer)),
 }
 
 ACCESS: Mapping[str, Cell] = {

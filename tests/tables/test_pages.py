@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from brokers.registry import PRODUCTS
+from config.accounts import TIMERS
 from tests.tables.page import ROOT, filled, tables, written
 from tests.tables.products import ACCESS, ACTING, JUDGED, SHORT, products, table
 
@@ -33,6 +34,10 @@ def test_every_product_has_its_row_and_every_cell_a_word(columns: dict[str, obje
 def test_a_page_without_its_markers_is_refused_not_appended_to() -> None:
     with pytest.raises(ValueError, match="one pair of markers"):
         filled("no table here\n", "venues", "| a |\n")
+
+
+def test_the_timer_can_be_configured_where_there_is_one() -> None:
+    assert {(one.broker, one.product) for one in products() if one.able.timer} == set(TIMERS)
 
 
 def test_what_differs_between_products_is_told_apart() -> None:

@@ -27,6 +27,7 @@ JSON_TYPE = "application/json"
 
 READS = frozenset({"TradeBalance", "OpenPositions", "OpenOrders", "ClosedOrders", "QueryOrders", "BalanceEx"})
 UNCOUNTED = frozenset({"AddOrder", "CancelOrder", "CancelOrderBatch"})
+WRITES = UNCOUNTED | {"CancelAllOrdersAfter"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +127,5 @@ def _secret_of(spec: AccountSpec) -> bytes:
 
 def _check_permission(call: str, spec: AccountSpec) -> None:
     granted = spec.permissions
-    if (call in READS and not granted.can_read) or (call in UNCOUNTED and not granted.can_trade):
+    if (call in READS and not granted.can_read) or (call in WRITES and not granted.can_trade):
         raise refuse(PERMISSION_DENIED)

@@ -1,6 +1,7 @@
 """Orders in, out and looked up."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from brokers.sandbox.orders import Order, Rejection
 from brokers.sandbox.wire.base import Wire, WireAnswer, WireRequest
@@ -10,6 +11,7 @@ from brokers.sandbox.wire.kraken.order_rows import OrderDesk
 
 PAGE = 50
 MOST_CANCELLED = MOST_ASKED = 50
+LONGEST_TIMER_S = 86_400
 MARK = "O"
 """What our numbers of orders get in front, to look like Kraken's."""
 
@@ -52,6 +54,15 @@ class Trade:
         done += sum(self._cancelled(account, "", str(client_id)) for client_id in own)
         return success({"count": done})
 
+    def cancel_all_after(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `CancelAllOrdersAfter`: every order, stops included, goes after `timeout` s; 0 disarms."""
+        given = str(arguments(request).get("timeout") or "0")
+        if not given.isdigit() or int(given) > LONGEST_TIMER_S:
+            raise wrong("timeout")
+        self._engine.arm_timer(account, int(given) * 1000)
+        due = iso_seconds(request.now_ms + int(given) * 1000) if int(given) else 0
+        return success({"currentTime": iso_seconds(request.now_ms), "triggerTime": due})
+
     def _cancelled(self, account: str, txid: str, own: str) -> bool:
         try:
             if txid:
@@ -90,3 +101,8 @@ class Trade:
         own = str(arguments(request).get("cl_ord_id") or "")
         wanted = (order for order in orders if not own or order.client_id == own)
         return {MARK + order.order_id: self._desk.row(order) for order in wanted}
+
+
+def iso_seconds(ms: int) -> str:
+    """Return a time as Kraken writes the timer's: whole seconds."""
+    return f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

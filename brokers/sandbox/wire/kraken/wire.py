@@ -65,6 +65,7 @@ class KrakenWire(Wire):
             "AddOrder": self._trade.place,
             "CancelOrder": self._trade.cancel,
             "CancelOrderBatch": self._trade.cancel_batch,
+            "CancelAllOrdersAfter": self._trade.cancel_all_after,
         }
         return [
             *(Route(method="GET", path=PUBLIC + name, handler=h, signed=False) for name, h in public.items()),

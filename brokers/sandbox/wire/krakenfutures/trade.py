@@ -120,6 +120,15 @@ class Trade:
         }
         return success(request.now_ms, cancelStatus=status)
 
+    def cancel_all_after(self, request: WireRequest, account: str) -> WireAnswer:
+        """Answer `cancelallordersafter`: every order, stops included, goes after `timeout` s; 0 disarms."""
+        given = arguments(request).get("timeout", "")
+        if not given.isdigit():
+            raise refuse("invalidArgument", request, "timeout")
+        self._engine.arm_timer(account, int(given) * 1000)
+        due = iso(request.now_ms + int(given) * 1000) if int(given) else "0"
+        return success(request.now_ms, status={"currentTime": iso(request.now_ms), "triggerTime": due})
+
     # ------------------------------------------------------------------ looking up
 
     def open_orders(self, request: WireRequest, account: str) -> WireAnswer:

@@ -26,6 +26,7 @@ WEIGHTS = {
     "cancelorder": 10,
     "batchorder": 10,
     "cancelallorders": 25,
+    "cancelallordersafter": 25,
 }
 """Source: Kraken docs, "Derivatives Rate Limits"; a batch counts its first order only here."""
 
@@ -68,6 +69,7 @@ class KrakenFuturesWire(Wire):
             "batchorder": self._trade.batch,
             "cancelorder": self._trade.cancel,
             "cancelallorders": self._trade.cancel_all,
+            "cancelallordersafter": self._trade.cancel_all_after,
             "transfer": self._statement.transfer,
         }
         return [

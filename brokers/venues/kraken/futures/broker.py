@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from brokers.answers import ForeignAnswer, Reply
 from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import BrokerError, MalformedAnswer, NotSupported, RequestRefused, Unauthorized
+from brokers.fields import mapping_from
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Symbol
 from brokers.orders import ClientOrderId, OpenOrder, OrderReport, ReduceOrder
@@ -36,6 +38,7 @@ from brokers.venues.kraken.futures.profile import (
     ORDER_TIME_TO_LIVE,
     ORDERS_STATUS,
     POINTS,
+    TIMER,
 )
 from brokers.venues.kraken.futures.snapshot import RawSnapshot, account_mode, newest_time, read_snapshot
 from brokers.witness import ClockWitness
@@ -48,8 +51,8 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
 
     There is no leverage to set: Kraken's leverage preference takes a contract out of the cross margin.
     Money is not moved in: Kraken gives a transfer neither an id of ours nor one of its own, so that a lost
-    answer could not be settled. Kraken's timer that cancels all orders is not used: it would take the owner's
-    stops with it.
+    answer could not be settled. Kraken's timer that cancels all orders takes the owner's stops with it: it is
+    armed only where the operator asks for it.
     """
 
     profile = KRAKEN_FUTURES
@@ -63,6 +66,7 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         set_leverage=False,
         points=POINTS,
         deadline="`processBefore`",
+        timer=True,
     )
 
     def __init__(self, spec: BrokerSpec) -> None:
@@ -182,6 +186,14 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
         """Refuse: a leverage preference would turn the contract from cross to isolated."""
         del leverage
         raise NotSupported(f"{self.profile.venue}: a leverage preference would isolate {symbol}")
+
+    async def set_timer(self, read: Read, after: timedelta) -> None:
+        """Arm or disarm the timer. Source: Kraken docs, Futures REST, "Dead man's switch"."""
+        seconds = round(after.total_seconds())
+        answer = mapping_from(await _ask(read, TIMER, {"timeout": seconds}), TIMER)
+        told = mapping_from(answer.get("status"), "status of the timer")
+        if seconds and not told.get("triggerTime"):
+            raise MalformedAnswer("cancelallordersafter: no triggerTime, so the timer may not be armed")
 
 
 async def _ask(read: Read, call: str, params: Mapping[str, object] = NO_PARAMS) -> Json:

@@ -12,6 +12,7 @@ ORDER_TIME_TO_LIVE = timedelta(seconds=3)
 """How long after sending an order Kraken may still accept it: `processBefore` travels with every order."""
 
 KEY_CHECK, ORDERS_STATUS = "authGetApiKeysCheck", "privatePostOrdersStatus"
+TIMER = "privatePostCancelallordersafter"
 
 COSTS = MappingProxyType(
     {
@@ -22,6 +23,7 @@ COSTS = MappingProxyType(
         ORDERS_STATUS: 1,
         "privatePostSendorder": 10,
         "privatePostCancelorder": 10,
+        TIMER: 25,
         "publicGetInstruments": 0,
         "publicGetTickers": 0,
         "historyGetOrders": 0,

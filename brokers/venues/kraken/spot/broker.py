@@ -3,13 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
 from brokers.answers import ForeignAnswer, Reply
 from brokers.ccxt_broker import CcxtBroker
-from brokers.errors import BrokerError, ClockRefused, NonceRefused, NotSupported, RequestRefused, Unauthorized
+from brokers.errors import (
+    BrokerError,
+    ClockRefused,
+    MalformedAnswer,
+    NonceRefused,
+    NotSupported,
+    RequestRefused,
+    Unauthorized,
+)
 from brokers.hooks import Ack, CancelBatch, Read, RowResult, SnapshotContext
 from brokers.models import AccountMode, AccountSnapshot, KeyPermissions, MarketRules, Position, Symbol
 from brokers.nonces import READ_GAP_S
@@ -44,6 +52,7 @@ from brokers.venues.kraken.spot.snapshot import SPOT_MARGIN, RawSnapshot, read_r
 BALANCE, POSITIONS = "privatePostTradeBalance", "privatePostOpenPositions"
 OPEN_ORDERS, CLOSED_ORDERS = "privatePostOpenOrders", "privatePostClosedOrders"
 QUERY_ORDERS = "privatePostQueryOrders"
+TIMER = "privatePostCancelAllOrdersAfter"
 TICKER = "publicGetTicker"
 LOOKS = ((OPEN_ORDERS, "open"), (CLOSED_ORDERS, "closed"))
 
@@ -57,8 +66,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
     """A Kraken account by its spot margin positions; spot balances are collateral and no positions.
 
     Leverage is a word in an order, not a setting. Money is not moved in: spot collateral lies in the same
-    wallet, and Kraken transfers the other way only. Kraken's timer that cancels all orders is not used: it
-    would take the owner's stops with it.
+    wallet, and Kraken transfers the other way only. Kraken's timer that cancels all orders takes the owner's
+    stops with it: it is armed only where the operator asks for it.
     """
 
     profile = KRAKEN_SPOT
@@ -74,6 +83,7 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         protective_pace=PROTECTIVE_PACE,
         points=POINTS,
         deadline="`deadline`",
+        timer=True,
     )
     mode_every: ClassVar = 1_000_000
     """There is one mode: it is enough to ask when connecting."""
@@ -239,6 +249,16 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
         """Refuse: an order names its own leverage, and positions keep theirs."""
         del leverage
         raise NotSupported(f"{self.profile.venue}: no leverage setting for {symbol}")
+
+    async def set_timer(self, read: Read, after: timedelta) -> None:
+        """Arm or disarm the timer; any order may overtake the call, which then is refused and asked again.
+
+        Source: Kraken docs, "Cancel All Orders After X".
+        """
+        seconds = round(after.total_seconds())
+        told = object_of(await read(TIMER, {"timeout": seconds}), "CancelAllOrdersAfter")
+        if seconds and not told.get("triggerTime"):
+            raise MalformedAnswer("CancelAllOrdersAfter: no triggerTime, so the timer may not be armed")
 
 
 def build(spec: BrokerSpec) -> Broker:
