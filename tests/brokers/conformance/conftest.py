@@ -248,7 +248,8 @@ class Station:
         await asyncio.sleep(FAULT_MS[FaultKind.EXECUTED_LATE] / 1000 if late else 0)
         transport = self.broker.transport
         transport.read_deadline_s, transport.write_deadline_s = 5.0, 2.5
-        transport._budget.ledger._banned_until = transport._budget.ledger._paused_until = 0.0
+        ledger = transport._polling.budget.ledger
+        ledger._banned_until = ledger._paused_until = 0.0
 
     async def told(self, answer: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever was asked for
         """Return what a call says, or the error it raises."""
@@ -376,7 +377,8 @@ async def strange(case: Case) -> AsyncIterator[Station]:
         )
         assert isinstance(broker, CcxtBroker)
         if isinstance(wire, KrakenWire):
-            broker.transport._budget = Budget(replace(broker.profile.budget, capacity=1e6))
+            doors = (broker.transport._polling, broker.transport._emergency)
+            doors[0].budget = doors[1].budget = Budget(replace(broker.profile.budget, capacity=1e6))
         yield Station(case, engine, server, broker)
         await broker.aclose()
 
