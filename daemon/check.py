@@ -15,7 +15,7 @@ from brokers.errors import (
     RequestRefused,
     Unauthorized,
 )
-from brokers.models import AccountSnapshot, ClockOffset, KeyPermissions
+from brokers.models import AccountSnapshot, ClockOffset, KeyPermissions, Side, Symbol
 from config.resolution import ResolvedSecrets
 from config.schema import Settings
 from daemon.clock import SKEWED_S, skewed
@@ -32,6 +32,13 @@ from database.engine import shown
 PATIENCE_S = 30.0
 WIDTH = 200
 """Wide enough for the table: a narrow terminal folds a row, and never loses its end."""
+
+ELSEWHERE = Concern(
+    event="emergency_key_elsewhere",
+    why="its two keys show different positions",
+    next="make sure that both are keys of the same account, and check again",
+    urgent=True,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +119,17 @@ async def _ask(settings: Settings, account: Account) -> Report:
         clock = None  # the venue's time call is optional; the table says "unknown"
     vetted = await _vet_keys(settings, account)
     snapshot = await broker.fetch_snapshot()
+    if account.settings.emergency_credentials is not None:
+        seen = await broker.fetch_snapshot(protective=True)
+        if _held(seen) != _held(snapshot):
+            vetted = replace(vetted, concerns=(*vetted.concerns, ELSEWHERE))
     clamped = policy_within(settings, account.settings, broker.capabilities)
     assessment = assess(snapshot, clamped.policy, broker.venue_now(), None)
     return replace(vetted, clock=clock, snapshot=snapshot, assessment=assessment)
+
+
+def _held(snapshot: AccountSnapshot) -> set[tuple[Symbol, Side]]:
+    return {(position.symbol, position.side) for position in snapshot.positions}
 
 
 async def _vet_keys(settings: Settings, account: Account) -> Report:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from brokers.budget import boot_seconds
 from brokers.errors import RequestRefused, Unauthorized
+from brokers.models import AccountSnapshot
 from brokers.orders import ReduceOrder, Verdict
 from brokers.registry import Credentials
 from brokers.sandbox.spec import Permissions
@@ -20,7 +21,8 @@ from brokers.sandbox.wire.kraken.wire import KrakenWire
 from brokers.venues.kraken.spot.broker import KrakenSpotBroker
 from config.accounts import AccountSettings
 from config.loader import parse
-from daemon.opening import KeyRefused, Preparation
+from daemon.check import _ask, _key_words, _lines
+from daemon.opening import Account, KeyRefused, Preparation
 from daemon.risk.policy import Mode
 
 pytestmark = pytest.mark.wire
@@ -62,11 +64,18 @@ def seen(wire: KrakenWire) -> list[tuple[str, str, int]]:
     return calls
 
 
+WRITTEN = """\
+accounts:
+  - id: desk
+    broker: kraken
+    credentials: {api_key: env:K, secret: env:S}
+    emergency_credentials: {api_key: env:E, secret: env:F}
+"""
+
+
 def written() -> AccountSettings:
     """The account as configured; its references are never read."""
-    second = "    emergency_credentials: {api_key: env:E, secret: env:F}\n"
-    text = "accounts:\n  - id: desk\n    broker: kraken\n    credentials: {api_key: env:K, secret: env:S}\n"
-    return parse((text + second).encode(), "margind.yaml").accounts[0]
+    return parse(WRITTEN.encode(), "margind.yaml").accounts[0]
 
 
 async def test_polls_carry_one_key_and_what_protects_the_other_each_with_rising_nonces(
@@ -199,3 +208,39 @@ async def test_a_polling_key_that_only_reads_is_enough_beside_an_emergency_key(
     assert [line["event"] for line in log if "key" in line["event"]] == []
     position = (await broker.fetch_snapshot()).positions[0]
     assert (await broker.submit(reduce(broker, position))).verdict is Verdict.ACCEPTED
+
+
+async def test_a_check_says_what_each_key_may_do_and_nothing_of_two_good_ones(
+    connect: Open, second_key: Callable[..., None]
+) -> None:
+    settings = parse(WRITTEN.encode(), "margind.yaml")
+    broker = await connect(emergency=SECOND)
+    prepare = Preparation(settings.accounts[0], broker, Mode.OBSERVE)
+    account = Account(settings=settings.accounts[0], broker=broker, prepare=prepare)
+    good = await _ask(settings, account)
+    assert (_lines(good), _key_words(good)) == ([], "read trade / read trade")
+    second_key(can_withdraw=True, can_trade=False)
+    bad = await _ask(settings, account)
+    assert [line.partition(";")[0] for line in _lines(bad)] == [
+        "account desk: its emergency key can withdraw",
+        "account desk: its emergency key cannot trade",
+    ]
+    assert _key_words(bad) == "read trade / read WITHDRAW"
+
+
+async def test_a_check_says_when_the_emergency_key_shows_another_account(
+    connect: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = parse(WRITTEN.encode(), "margind.yaml")
+    broker = await connect(emergency=SECOND)
+    fetch = broker.fetch_snapshot
+
+    async def another(*, protective: bool = False) -> AccountSnapshot:
+        snapshot = await fetch(protective=protective)
+        return replace(snapshot, positions=()) if protective else snapshot
+
+    monkeypatch.setattr(broker, "fetch_snapshot", another)
+    prepare = Preparation(settings.accounts[0], broker, Mode.OBSERVE)
+    account = Account(settings=settings.accounts[0], broker=broker, prepare=prepare)
+    (line,) = _lines(await _ask(settings, account))
+    assert line.startswith("account desk: its two keys show different positions")
