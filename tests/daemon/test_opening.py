@@ -337,19 +337,6 @@ def test_secrets_reach_the_broker_alone() -> None:
     assert set(secrets_of(secrets)) == {"the-key-itself", "the-secret-itself", "the-passphrase-itself"}
 
 
-def test_an_emergency_key_reaches_the_broker_and_is_scrubbed() -> None:
-    second = {"api_key": "env:KEY_2", "secret": "env:SECRET_2"}
-    written = settings(account(emergency_credentials=second))
-    secrets = resolve(written)
-    built = spec_of(written.accounts[0], secrets.accounts["main"])
-
-    assert (built.credentials.api_key, built.credentials.secret) == ("the-key-itself", "the-secret-itself")
-    assert built.emergency is not None
-    assert (built.emergency.api_key, built.emergency.secret) == ("the-key_2-itself", "the-secret_2-itself")
-    assert "itself" not in repr(built) + repr(written) + repr(secrets)
-    assert {"the-key_2-itself", "the-secret_2-itself"} < set(secrets_of(secrets))
-
-
 def test_endpoint_and_testnet_reach_the_broker() -> None:
     proxied = settings(account(endpoint="http://127.0.0.1:8080"))
     testing = settings(account(testnet=True))
