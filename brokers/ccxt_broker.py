@@ -94,7 +94,8 @@ class CcxtBroker(VenueHooks[Raw]):
     async def connect(self) -> None:
         """Measure the clock, then load market rules and the account's mode; repeatable after a failure.
 
-        An unmeasurable clock is a warning: requests are then signed by the local one.
+        An unmeasurable clock is a warning: requests are then signed by the local one. An emergency key is
+        used once: that it is a wrong one must be known before it is needed.
         """
         try:
             await self.transport.measure_clock()
@@ -102,6 +103,12 @@ class CcxtBroker(VenueHooks[Raw]):
             _log.warning("%s: signing by the local clock: %s", self.account_id, error)
         await self._rulebook.refresh(self._read_markets)
         await self._read_mode(Reader(self.transport))
+        if self.spec.emergency is not None:
+            try:
+                await self.fetch_open_orders()
+            except BrokerError as error:
+                error.args = (f"emergency key: {error}",)
+                raise
 
     async def fetch_snapshot(self, *, protective: bool = False) -> AccountSnapshot:
         """Read balances, positions and mode as one picture.
@@ -143,10 +150,10 @@ class CcxtBroker(VenueHooks[Raw]):
         with parsing("open orders"):
             return await self.load_open_orders(Reader(self.transport, protective=True))
 
-    async def fetch_permissions(self) -> KeyPermissions:
-        """Read what the API key may do."""
+    async def fetch_permissions(self, *, emergency: bool = False) -> KeyPermissions:
+        """Read what the API key, or the emergency key, may do."""
         with parsing("permissions"):
-            return await self.load_permissions(Reader(self.transport))
+            return await self.load_permissions(Reader(self.transport, protective=emergency))
 
     async def fetch_funding_balance(self, currency: str) -> Decimal:
         """Return what the funding wallet could give, in `currency`; zero only if the venue says so."""

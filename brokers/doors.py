@@ -19,9 +19,11 @@ from ccxt.base.errors import AuthenticationError
 from yarl import URL
 
 from brokers.answers import Answer
+from brokers.budget import shared_budget
 from brokers.errors import BrokerError, MalformedAnswer, NotSupported, Unauthorized, VenueUnavailable
-from brokers.profile import Request, VenueProfile
-from brokers.registry import BrokerSpec
+from brokers.nonces import shared_nonces
+from brokers.profile import BudgetScope, Request, VenueProfile
+from brokers.registry import BrokerSpec, Credentials
 from brokers.shield import SENDING, GivenNonces, Sending, Shield
 
 _CONNECTIONS = 16
@@ -150,7 +152,11 @@ class _Session:
 
 
 class Door:
-    """One connection pool to one venue with one key; it carries one request and brings back what came."""
+    """One connection pool to one venue with one key; it carries one request and brings back what came.
+
+    `nonces`, `budget` and `call_budgets` are those of its key: doors of one key share them. A budget that the
+    venue counts by address is shared by every key.
+    """
 
     def __init__(
         self,
@@ -158,9 +164,17 @@ class Door:
         profile: VenueProfile,
         venue_ms: Callable[[], int],
         *,
+        credentials: Credentials,
         window_ms: int,
-        next_nonce: Callable[[], int] | None = None,
     ) -> None:
+        address = address_of(spec, profile)
+        key = (*address, hashlib.sha256(credentials.api_key.encode()).hexdigest())
+        self.nonces = nonces = shared_nonces(*key) if profile.rising_nonces else None
+        by_key = profile.budget.scope is BudgetScope.KEY
+        self.budget = shared_budget(profile.budget, *(key if by_key else address))
+        self.call_budgets = {
+            call: shared_budget(limit.rules, *key, call) for call, limit in profile.call_limits.items()
+        }
         endpoint = check_endpoint(spec.endpoint) if spec.endpoint else None
         exchange = copy.copy(_template(profile.ccxt_class, profile.testnet if spec.testnet else None))
         if endpoint is not None:
@@ -171,15 +185,15 @@ class Door:
             own = {name: urljoin(urls["private"], path) for name, path in profile.sections.items()}
             exchange.urls = {**exchange.urls, "api": {**urls, **own}}
         exchange.headers = dict(exchange.headers)  # OKX's test environment is a header
-        exchange.apiKey = spec.credentials.api_key
-        exchange.secret = spec.credentials.secret
-        exchange.password = spec.credentials.password
+        exchange.apiKey = credentials.api_key
+        exchange.secret = credentials.secret
+        exchange.password = credentials.password
         exchange.session = self._session = _Session()
         exchange.own_session = False
         exchange.venue_ms = venue_ms
-        exchange.next_nonce = next_nonce
+        exchange.next_nonce = None if nonces is None else lambda: nonces.take(venue_ms())
         exchange.window_option = profile.window_option
-        exchange.nonces = None if profile.nonce_window_ms is None else _nonces(spec.credentials.api_key)
+        exchange.nonces = None if profile.nonce_window_ms is None else _nonces(credentials.api_key)
         self._endpoints = profile.endpoints
         if exchange.verbose or exchange.enableRateLimit:  # pragma: no cover - guards against a ccxt change
             raise RuntimeError("ccxt must neither print requests nor queue them")

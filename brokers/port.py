@@ -140,8 +140,8 @@ class Broker(Protocol):
         `NotSupported` without the capability `timer`.
         """
 
-    async def fetch_permissions(self) -> KeyPermissions:
-        """Read what the API key may do."""
+    async def fetch_permissions(self, *, emergency: bool = False) -> KeyPermissions:
+        """Read what the API key may do; `emergency`: the key of what protects, where the account has one."""
 
     async def measure_clock(self) -> ClockOffset:
         """Measure the venue's clock against ours, and sign by it from now on."""

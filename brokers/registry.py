@@ -28,14 +28,21 @@ class BrokerSpec:
     """Everything needed to open one account.
 
     `endpoint` is `scheme://host[:port]` put in place of the venue's hosts; plain http only on loopback.
+    `emergency` is a second key of the same account, for everything that protects; `None`: one key does all.
     """
 
     account_id: AccountId
     broker: str
     product: str
     credentials: Credentials
+    emergency: Credentials | None = None
     endpoint: str | None = None
     testnet: bool = False
+
+    @property
+    def keys(self) -> tuple[Credentials, ...]:
+        """Every key there is, the main one first."""
+        return (self.credentials,) if self.emergency is None else (self.credentials, self.emergency)
 
 
 PRODUCTS = MappingProxyType(

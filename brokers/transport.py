@@ -1,10 +1,10 @@
 """One account's two doors to its venue, polling and emergency: shielded, budgeted, timed.
 
 Reads may repeat inside their deadline. A write leaves once, by the emergency door, and ends in a `Reply`.
+Where the account has an emergency key, that door uses it, with the nonces and the budget of that key.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime, timedelta
@@ -14,9 +14,9 @@ from typing import Any
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from brokers.answers import Answer, Judgement, Reply, is_worth_another_try, judge, pause_of, told_time
-from brokers.budget import boot_seconds, shared_budget
+from brokers.budget import boot_seconds
 from brokers.clock import Sample, VenueClock, date_ms_of
-from brokers.doors import Door, NotSent, address_of
+from brokers.doors import Door, NotSent
 from brokers.errors import (
     Banned,
     BrokerError,
@@ -32,8 +32,8 @@ from brokers.errors import (
 )
 from brokers.models import ClockOffset
 from brokers.nonce_window import NonceWindow
-from brokers.nonces import Rank, shared_nonces
-from brokers.profile import NO_PARAMS, BudgetScope, Json, Request, VenueProfile
+from brokers.nonces import Rank
+from brokers.profile import NO_PARAMS, Json, Request, VenueProfile
 from brokers.redaction import Redactor
 from brokers.registry import BrokerSpec
 from brokers.timekeeper import Timekeeper
@@ -57,28 +57,20 @@ class Transport:
         self.read_deadline_s = READ_DEADLINE_S
         self.write_deadline_s = WRITE_DEADLINE_S
         self._clock = VenueClock()
-        keys = spec.credentials
-        self._redactor = Redactor((keys.api_key, keys.secret, keys.password))
-        address = address_of(spec, profile)
-        key = (*address, hashlib.sha256(keys.api_key.encode()).hexdigest())
-        self._nonces = shared_nonces(*key) if profile.rising_nonces else None
-        self._polling = self._door(spec, profile.read_window_ms)
-        self._emergency = self._door(spec, profile.write_window_ms)
-        by_key = profile.budget.scope is BudgetScope.KEY
-        self._budget = shared_budget(profile.budget, *(key if by_key else address))
-        self._call_budgets = {
-            call: shared_budget(limit.rules, *key, call) for call, limit in profile.call_limits.items()
-        }
+        self._redactor = Redactor(
+            text for key in spec.keys for text in (key.api_key, key.secret, key.password)
+        )
+        door = partial(Door, spec, profile, self._clock.now_ms)
+        self._polling = door(credentials=spec.keys[0], window_ms=profile.read_window_ms)
+        self._emergency = door(credentials=spec.keys[-1], window_ms=profile.write_window_ms)
         self._in_flight: set[asyncio.Task[Reply]] = set()
         label = partial(self._labelled, profile.time_call)
         self._timekeeper = Timekeeper(self._clock, self._sample, label, samples=profile.time_samples)
         self._nonce_window = NonceWindow(profile, self._timekeeper.measure, self._takes_nonce)
         self._closing = False
 
-    def _door(self, spec: BrokerSpec, window_ms: int) -> Door:
-        clock, nonces = self._clock, self._nonces
-        next_nonce = None if nonces is None else lambda: nonces.take(clock.now_ms())
-        return Door(spec, self.profile, clock.now_ms, window_ms=window_ms, next_nonce=next_nonce)
+    def _door(self, *, protective: bool) -> Door:
+        return self._emergency if protective else self._polling
 
     def __repr__(self) -> str:
         return f"<Transport {self.profile.venue}>"
@@ -159,7 +151,7 @@ class Transport:
 
     async def take_turn(self, cost: float, *, protective: bool = False) -> None:
         """Wait until the budget has room for a picture of about `cost`; its reads then go together."""
-        await self._budget.turn(cost, protective=protective)
+        await self._door(protective=protective).budget.turn(cost, protective=protective)
 
     async def _read(self, request: Request, limit: float, *, protective: bool) -> Json:
         try:
@@ -170,7 +162,7 @@ class Transport:
         return await self._again(request, limit, protective=protective)
 
     async def _once(self, request: Request, limit: float, *, protective: bool, nonce_age_ms: int = 0) -> Json:
-        door = self._emergency if protective else self._polling
+        door = self._door(protective=protective)
         try:
             await self._make_room(request, limit, protective=protective)
             rank = Rank.PROTECTIVE if protective else Rank.POLL
@@ -296,11 +288,11 @@ class Transport:
         """
         window_ms = door.window_ms if window_ms is None else window_ms
         headers = self.profile.extra_headers(request.call, None) if headers is None else headers
-        nonces = None if request.call.startswith(_PUBLIC) else self._nonces
+        nonces = None if request.call.startswith(_PUBLIC) else door.nonces
         async with nullcontext() if nonces is None else nonces.turn(rank, patience_s=patience_s) as turn:
             asked_at = boot_seconds()
             answer = await door.ask(request, window_ms=window_ms, nonce_age_ms=nonce_age_ms, headers=headers)
-        judgement = judge(self.profile, answer) if aside else self._judge(answer, asked_at)
+        judgement = judge(self.profile, answer) if aside else self._judge(door, answer, asked_at)
         if nonces is not None and turn is not None:
             nonces.told(turn, refused=isinstance(judgement.error, NonceRefused))
         return answer, judgement
@@ -309,22 +301,23 @@ class Transport:
 
     async def _make_room(self, request: Request, patience_s: float, *, protective: bool) -> None:
         """Wait for what the venue's limits leave, of this call by itself and of all calls together."""
-        if (own := self._call_budgets.get(request.call)) is not None:
+        door = self._door(protective=protective)
+        if (own := door.call_budgets.get(request.call)) is not None:
             await own.acquire(1, protective=protective, patience_s=patience_s)
-        await self._budget.acquire(request.cost, protective=protective, patience_s=patience_s)
+        await door.budget.acquire(request.cost, protective=protective, patience_s=patience_s)
 
-    def _judge(self, answer: Answer, asked_at: float) -> Judgement:
-        now = boot_seconds()
+    def _judge(self, door: Door, answer: Answer, asked_at: float) -> Judgement:
+        now, ledger = boot_seconds(), door.budget.ledger
         used = self.profile.used_weight(answer.headers)
         if used is not None:
-            self._budget.ledger.feed_back(used, now)
+            ledger.feed_back(used, now)
         judgement = judge(self.profile, answer)
         if judgement.error is None:
-            self._budget.ledger.served(asked_at)
+            ledger.served(asked_at)
         elif isinstance(judgement.error, Banned):
-            self._budget.ledger.ban(pause_of(judgement.error), now)
+            ledger.ban(pause_of(judgement.error), now)
         elif isinstance(judgement.error, RateLimited):
-            self._budget.ledger.pause(pause_of(judgement.error), now)
+            ledger.pause(pause_of(judgement.error), now)
         return judgement
 
     def _labelled(self, call: str, error: BrokerError) -> BrokerError:
@@ -364,13 +357,13 @@ class Transport:
         request = Request(call=self.profile.time_call, params=self.profile.time_params)
         failure: BrokerError
         try:
-            await self._budget.acquire(self.profile.time_cost, protective=True)
+            await self._polling.budget.acquire(self.profile.time_cost, protective=True)
             async with asyncio.timeout(self.write_deadline_s):
                 asked_at = boot_seconds()
                 sent = self._clock.steady()
                 answer = await self._polling.ask(request, window_ms=self._polling.window_ms, headers={})
                 received = self._clock.steady()
-            judgement = self._judge(answer, asked_at)
+            judgement = self._judge(self._polling, answer, asked_at)
             if judgement.error is None:
                 return Sample(
                     sent=sent,

@@ -18,6 +18,12 @@ WITHDRAWAL_WORDS = "i accept that this key can withdraw"
 """What an operator writes to run with an API key that can withdraw."""
 
 
+EMERGENCY = "emergency_credentials"
+
+SAME_KEY = "is the account's main key too"
+SAME_KEY_HINT = "make a second key of the same account, or remove emergency_credentials"
+
+
 class BrokerId(StrEnum):
     """The brokers margind knows."""
 
@@ -101,13 +107,15 @@ class AccountSettings(Section):
     """One account, as written.
 
     `mode`, `policy`, `poll` and `max_leverage` are only what the account says of its own; `None` is "as the
-    whole". Ask `Settings` for what holds.
+    whole". Ask `Settings` for what holds. `emergency_credentials` is a second key of the same account, used
+    for what protects and nothing else.
     """
 
     id: Identifier
     broker: Word[BrokerId]
     product: str = ""  # "": the broker's first
     credentials: Credentials
+    emergency_credentials: Credentials | None = None
     endpoint: Endpoint | None = None
     testnet: bool = False
     mode: Word[Mode] | None = None
@@ -128,6 +136,12 @@ class AccountSettings(Section):
         broker = known.data["broker"]
         raise complain(f"is not a product of {broker}", f"{guess}{broker} has: {', '.join(products)}")
 
+    @property
+    def keys(self) -> Mapping[str, Credentials]:
+        """The account's credentials by the name of their block, the main ones first."""
+        second = self.emergency_credentials
+        return {"credentials": self.credentials} | ({} if second is None else {EMERGENCY: second})
+
     @model_validator(mode="after")
     def _fits_its_broker(self) -> Self:
         refuse(self._misfits())
@@ -147,9 +161,13 @@ class AccountSettings(Section):
             hint = "remove it: only Kraken has a timer of the account that margind can renew"
             yield Complaint(path=("cancel_all_after",), what=what, hint=hint)
         needs_password = self.broker is BrokerId.OKX
-        if needs_password and self.credentials.password is None:
-            hint = "OKX keys come with a passphrase: add a reference to it"
-            yield Complaint(path=("credentials", "password"), what="is missing", hint=hint)
-        if not needs_password and self.credentials.password is not None:
-            hint = f"remove it: {self.broker} keys have no passphrase"
-            yield Complaint(path=("credentials", "password"), what="is not used", hint=hint)
+        for block, written in self.keys.items():
+            if needs_password and written.password is None:
+                hint = "OKX keys come with a passphrase: add a reference to it"
+                yield Complaint(path=(block, "password"), what="is missing", hint=hint)
+            if not needs_password and written.password is not None:
+                hint = f"remove it: {self.broker} keys have no passphrase"
+                yield Complaint(path=(block, "password"), what="is not used", hint=hint)
+        second = self.emergency_credentials
+        if second is not None and second.api_key == self.credentials.api_key:
+            yield Complaint(path=(EMERGENCY, "api_key"), what=SAME_KEY, hint=SAME_KEY_HINT)

@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from config.accounts import AccountSettings
+from config.accounts import EMERGENCY, SAME_KEY, SAME_KEY_HINT, AccountSettings
 from config.errors import ConfigError, Problem
 from config.files import read_file
 from config.schema import Settings
@@ -24,11 +24,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedCredentials:
-    """What opens one account."""
+    """What opens one account; `emergency` is the second key, for what protects."""
 
     api_key: Secret
     secret: Secret
     password: Secret | None = None
+    emergency: "ResolvedCredentials | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,18 @@ class _Reading:
 
     def credentials(self, position: int, account: AccountSettings) -> ResolvedCredentials | None:
         """Return an account's credentials; `None` if any of them is unfit."""
-        path: KeyPath = ("accounts", position, "credentials")
-        written = account.credentials
+        main, *second = (self._key(position, account, block) for block in account.keys)
+        if main is None or not second:
+            return main
+        (emergency,) = second
+        if emergency is not None and emergency.api_key == main.api_key:
+            path: KeyPath = ("accounts", position, EMERGENCY, "api_key")
+            self.problems.append(self._source.problem(path, SAME_KEY, SAME_KEY_HINT))
+        return replace(main, emergency=emergency)
+
+    def _key(self, position: int, account: AccountSettings, block: str) -> ResolvedCredentials | None:
+        path: KeyPath = ("accounts", position, block)
+        written = account.keys[block]
         unfit_before = len(self.problems)
         api_key = self.secret((*path, "api_key"), written.api_key, _api_key)
         secret = self.secret((*path, "secret"), written.secret, _secret)

@@ -303,13 +303,13 @@ class Settings(Section):
                 yield Complaint(
                     path=("accounts", position, "id"), what=what, hint="give each account its own id"
                 )
-            identity = (account.broker, account.product, account.credentials.api_key)
-            first = keys.setdefault(identity, position)
-            if first != position:
-                what = f"is the key of accounts[{first}] too, at the same broker and product"
-                hint = "two accounts over one key would de-lever it twice: remove one"
-                path = ("accounts", position, "credentials", "api_key")
-                yield Complaint(path=path, what=what, hint=hint)
+            for block, written in account.keys.items():
+                first = keys.setdefault((account.broker, account.product, written.api_key), position)
+                if first != position:
+                    what = f"is the key of accounts[{first}] too, at the same broker and product"
+                    hint = "two accounts over one key would de-lever it twice: remove one"
+                    path = ("accounts", position, block, "api_key")
+                    yield Complaint(path=path, what=what, hint=hint)
 
     def _unsound_overrides(self) -> Iterator[Complaint]:
         merges: tuple[tuple[str, Callable[[AccountSettings], Section]], ...] = (

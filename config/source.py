@@ -12,6 +12,7 @@ KeyPath = tuple[str | int, ...]
 
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,39}", re.ASCII)
+_CREDENTIALS = frozenset({"credentials", "emergency_credentials"})
 _CREDENTIAL_KEYS = frozenset({"api_key", "secret", "password"})
 
 
@@ -26,7 +27,7 @@ def dotted(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
             continue
-        among_credentials = place > 0 and path[place - 1] == "credentials"
+        among_credentials = place > 0 and path[place - 1] in _CREDENTIALS
         fit = part in _CREDENTIAL_KEYS if among_credentials else _KEY.fullmatch(part)
         text += ("." if text else "") + (part if fit else "<?>")
     return text

@@ -1,7 +1,7 @@
 """`margind check`: contact every account read-only and print what is found, one row an account."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +15,7 @@ from brokers.errors import (
     RequestRefused,
     Unauthorized,
 )
-from brokers.models import AccountSnapshot, ClockOffset, KeyPermissions
+from brokers.models import AccountSnapshot, ClockOffset, KeyPermissions, Side, Symbol
 from config.resolution import ResolvedSecrets
 from config.schema import Settings
 from daemon.clock import SKEWED_S, skewed
@@ -26,31 +26,39 @@ from daemon.opening import Account, open_accounts, secrets_of
 from daemon.policies import mode_of, policy_within
 from daemon.recording import percent
 from daemon.risk.assessment import Assessment, assess
-from daemon.vetting import Concern, concerns_about, objection_to
+from daemon.vetting import Concern, KeyRole, concerns_about, objection_to, roles_of
 from database.engine import shown
 
 PATIENCE_S = 30.0
 WIDTH = 200
 """Wide enough for the table: a narrow terminal folds a row, and never loses its end."""
 
+ELSEWHERE = Concern(
+    event="emergency_key_elsewhere",
+    why="its two keys show different positions",
+    next="make sure that both are keys of the same account, and check again",
+    urgent=True,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What one account answered. `trouble` is why it could not be checked to the end.
 
-    `answered`: the venue did answer, if only to refuse. `key_trouble` is why `permissions` are not known.
+    `answered`: the venue did answer, if only to refuse. `permissions` are those of each key, main one first;
+    `key_troubles` say why one's are not known.
     """
 
     account: Account
     clock: ClockOffset | None = None
-    permissions: KeyPermissions | None = None
+    permissions: tuple[KeyPermissions | None, ...] = ()
     concerns: tuple[Concern, ...] = ()
-    key_trouble: str | None = None
+    key_troubles: tuple[str, ...] = ()
     snapshot: AccountSnapshot | None = None
     assessment: Assessment | None = None
     trouble: str | None = None
     answered: bool = False
-    objection: str | None = None
+    objections: tuple[str, ...] = ()
 
 
 async def check_accounts(settings: Settings, secrets: ResolvedSecrets) -> int:
@@ -109,32 +117,45 @@ async def _ask(settings: Settings, account: Account) -> Report:
         clock = await broker.measure_clock()
     except BrokerError:
         clock = None  # the venue's time call is optional; the table says "unknown"
-    permissions = key_trouble = None
-    try:
-        permissions = await broker.fetch_permissions()
-    except NotSupported:
-        key_trouble = "this venue tells nobody"
-    except BrokerError as error:
-        key_trouble = str(error)
-    objection: str | None = None
-    concerns: tuple[Concern, ...] = ()
-    if permissions is not None:
-        objection = objection_to(account.settings, permissions)
-        mode = mode_of(settings, account.settings)
-        concerns = tuple(concerns_about(permissions, mode, broker.venue_now()))
+    vetted = await _vet_keys(settings, account)
     snapshot = await broker.fetch_snapshot()
+    if account.settings.emergency_credentials is not None:
+        seen = await broker.fetch_snapshot(protective=True)
+        if _held(seen) != _held(snapshot):
+            vetted = replace(vetted, concerns=(*vetted.concerns, ELSEWHERE))
     clamped = policy_within(settings, account.settings, broker.capabilities)
     assessment = assess(snapshot, clamped.policy, broker.venue_now(), None)
-    return Report(
-        account=account,
-        clock=clock,
-        permissions=permissions,
-        concerns=concerns,
-        key_trouble=key_trouble,
-        snapshot=snapshot,
-        assessment=assessment,
-        objection=objection,
-    )
+    return replace(vetted, clock=clock, snapshot=snapshot, assessment=assessment)
+
+
+def _held(snapshot: AccountSnapshot) -> set[tuple[Symbol, Side]]:
+    return {(position.symbol, position.side) for position in snapshot.positions}
+
+
+async def _vet_keys(settings: Settings, account: Account) -> Report:
+    """Ask what each of an account's keys may do."""
+    report, broker, mode = Report(account=account), account.broker, mode_of(settings, account.settings)
+    for role in roles_of(account.settings):
+        permissions = None
+        try:
+            permissions = await broker.fetch_permissions(emergency=role is KeyRole.EMERGENCY)
+        except BrokerError as error:
+            why = "this venue tells nobody" if isinstance(error, NotSupported) else str(error)
+            trouble = (
+                f"what its {role.label} may do is not known ({why}); "
+                "make sure at the venue that it cannot withdraw"
+            )
+            report = replace(report, key_troubles=(*report.key_troubles, trouble))
+        report = replace(report, permissions=(*report.permissions, permissions))
+        if permissions is None:
+            continue
+        objection = objection_to(account.settings, permissions, role)
+        report = replace(
+            report,
+            concerns=(*report.concerns, *concerns_about(permissions, mode, broker.venue_now(), role)),
+            objections=report.objections if objection is None else (*report.objections, objection),
+        )
+    return report
 
 
 def _table(settings: Settings, reports: list[Report]) -> Table:
@@ -181,9 +202,13 @@ def _row(settings: Settings, report: Report) -> tuple[str, ...]:
 
 
 def _key_words(report: Report) -> str:
-    permissions = report.permissions
+    tells = report.account.broker.capabilities.key_permissions
+    return " / ".join(_permission_words(each, tells=tells) for each in report.permissions)
+
+
+def _permission_words(permissions: KeyPermissions | None, *, tells: bool) -> str:
     if permissions is None:
-        return "unknown" if report.account.broker.capabilities.key_permissions else "unverified"
+        return "unknown" if tells else "unverified"
     words = {
         "read": permissions.can_read,
         "trade": permissions.can_trade,
@@ -202,16 +227,11 @@ def _clamped_lines(settings: Settings, account: Account) -> list[str]:
 def _lines(report: Report) -> list[str]:
     """Return what the table has no room for."""
     name = report.account.settings.id
-    lines = []
-    if report.objection is not None:
-        lines.append(report.objection)
+    lines: list[str] = []
+    lines += report.objections
     if report.trouble is not None:
         lines.append(f"account {name}: {report.trouble}")
-    if report.key_trouble is not None:
-        lines.append(
-            f"account {name}: what its key may do is not known ({report.key_trouble}); "
-            "make sure at the venue that it cannot withdraw"
-        )
+    lines += [f"account {name}: {trouble}" for trouble in report.key_troubles]
     lines += [f"account {name}: {one.why}; {one.next}" for one in report.concerns]
     skew_s = 0.0 if report.clock is None else report.clock.offset_ms / 1000
     if abs(skew_s) > SKEWED_S:
@@ -221,7 +241,7 @@ def _lines(report: Report) -> list[str]:
 
 
 def _exit_code(reports: list[Report]) -> int:
-    if any(report.objection for report in reports):
+    if any(report.objections for report in reports):
         return EXIT_CONFIG
     if any(report.trouble or not (report.assessment and report.assessment.actionable) for report in reports):
         return EXIT_FAILURE

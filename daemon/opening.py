@@ -100,18 +100,24 @@ def open_accounts(settings: Settings, secrets: ResolvedSecrets) -> tuple[Account
 
 def spec_of(account: AccountSettings, credentials: ResolvedCredentials) -> BrokerSpec:
     """Return what opens one account, its secrets revealed to the broker alone."""
-    password = credentials.password
+    emergency = credentials.emergency
     return BrokerSpec(
         account_id=AccountId(account.id),
         broker=account.broker.value,
         product=account.product,
-        credentials=Credentials(
-            api_key=credentials.api_key.reveal(),
-            secret=credentials.secret.reveal(),
-            password=None if password is None else password.reveal(),
-        ),
+        credentials=_revealed(credentials),
+        emergency=None if emergency is None else _revealed(emergency),
         endpoint=account.endpoint,
         testnet=account.testnet,
+    )
+
+
+def _revealed(credentials: ResolvedCredentials) -> Credentials:
+    password = credentials.password
+    return Credentials(
+        api_key=credentials.api_key.reveal(),
+        secret=credentials.secret.reveal(),
+        password=None if password is None else password.reveal(),
     )
 
 
@@ -144,7 +150,9 @@ def secrets_of(secrets: ResolvedSecrets) -> tuple[str, ...]:
     """Return every secret text there is, for the scrubber alone."""
     held = [
         secret
-        for credentials in secrets.accounts.values()
+        for account in secrets.accounts.values()
+        for credentials in (account, account.emergency)
+        if credentials is not None
         for secret in (credentials.api_key, credentials.secret, credentials.password)
     ]
     return tuple(secret.reveal() for secret in (*held, secrets.database_password) if secret is not None)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 from brokers.errors import BrokerError, NotSupported
 from brokers.models import KeyPermissions
@@ -24,6 +25,25 @@ EXPIRES_NOW = timedelta(days=3)
 """From here on it is as loud as an account that cannot be protected: over a weekend it will be one."""
 
 
+class KeyRole(Enum):
+    """What one of an account's keys is for: its name, and whether anything is sent with it."""
+
+    SOLE = ("key", True)
+    POLLING = ("polling key", False)
+    EMERGENCY = ("emergency key", True)
+
+    def __init__(self, label: str, trades: bool) -> None:  # noqa: FBT001 - a member's values have no names
+        self.label = label
+        self.trades = trades
+
+
+def roles_of(account: AccountSettings) -> tuple[KeyRole, ...]:
+    """Return the roles of an account's keys, the main one first."""
+    if account.emergency_credentials is None:
+        return (KeyRole.SOLE,)
+    return (KeyRole.POLLING, KeyRole.EMERGENCY)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
     """Something about a key that is no reason to refuse it, and must be told. `urgent`: as loud as can be."""
@@ -35,7 +55,7 @@ class Concern:
 
 
 class KeyVetting:
-    """Vets one account's key.
+    """Vets one account's key, and its emergency key where it has one.
 
     A venue that cannot say what a key may do, or not now, is no reason to leave an account unguarded: every
     call that needs the key is refused by the venue itself where the key may not make it. So the key is taken,
@@ -47,41 +67,44 @@ class KeyVetting:
         self._settings = settings
         self._broker = broker
         self._mode = mode if broker.capabilities.measures else Mode.OBSERVE  # a cash account is only watched
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
 
     async def objection(self) -> str | None:
-        """Ask the venue once; return why the key must not be used, in one line; `None`: nothing is known."""
+        """Ask once about each key; return why one must not be used, in one line; `None`: nothing is known."""
         if not self._broker.capabilities.key_permissions:
             if not self._settings.allow_withdrawal_key and not self._settings.testnet:
                 self._warn("this venue tells nobody what a key may do")
             return None
-        permissions = await self._ask()
-        self._tell(permissions)
-        self._watch = asyncio.create_task(
-            self._ask_again(ASK_AGAIN_S if permissions is None else ASK_DAILY_S),
-            name=f"vet {self._settings.id}",
-        )
-        return None if permissions is None else objection_to(self._settings, permissions)
+        objections = [await self._vet(role) for role in roles_of(self._settings)]
+        return next(filter(None, objections), None)
 
     def cancel(self) -> None:
         """Ask no more."""
-        if self._watch is not None:
-            self._watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
 
-    async def _ask(self) -> KeyPermissions | None:
+    async def _vet(self, role: KeyRole) -> str | None:
+        permissions = await self._ask(role)
+        self._tell(permissions, role)
+        pause = ASK_AGAIN_S if permissions is None else ASK_DAILY_S
+        name = f"vet {role.label} of {self._settings.id}"
+        self._watches.append(asyncio.create_task(self._ask_again(role, pause), name=name))
+        return None if permissions is None else objection_to(self._settings, permissions, role)
+
+    async def _ask(self, role: KeyRole) -> KeyPermissions | None:
         try:
-            return await self._broker.fetch_permissions()
+            return await self._broker.fetch_permissions(emergency=role is KeyRole.EMERGENCY)
         except NotSupported:  # the venue's test environments cannot say
             return None
         except BrokerError as error:
-            self._warn(f"the venue does not say what the key may do: {error}")
+            self._warn(f"the venue does not say what the {role.label} may do: {error}")
             return None
 
-    def _tell(self, permissions: KeyPermissions | None) -> None:
+    def _tell(self, permissions: KeyPermissions | None, role: KeyRole) -> None:
         """Tell what the key's answer gives reason to worry about."""
         if permissions is None:
             return
-        for concern in concerns_about(permissions, self._mode, self._broker.venue_now()):
+        for concern in concerns_about(permissions, self._mode, self._broker.venue_now(), role):
             say = logger().critical if concern.urgent else logger().warning
             say(concern.event, account=self._settings.id, why=concern.why, next=concern.next)
 
@@ -93,13 +116,13 @@ class KeyVetting:
             next="make sure at the venue that it cannot withdraw",
         )
 
-    async def _ask_again(self, pause: float) -> None:
+    async def _ask_again(self, role: KeyRole, pause: float) -> None:
         while True:
             await asyncio.sleep(pause)
-            permissions = await self._ask()
-            self._tell(permissions)
+            permissions = await self._ask(role)
+            self._tell(permissions, role)
             pause = ASK_AGAIN_S if permissions is None else ASK_DAILY_S
-            objection = None if permissions is None else objection_to(self._settings, permissions)
+            objection = None if permissions is None else objection_to(self._settings, permissions, role)
             if objection is not None:
                 logger().critical(
                     "key_objectionable",
@@ -109,31 +132,39 @@ class KeyVetting:
                 )
 
 
-def objection_to(account: AccountSettings, permissions: KeyPermissions) -> str | None:
+def objection_to(
+    account: AccountSettings, permissions: KeyPermissions, role: KeyRole = KeyRole.SOLE
+) -> str | None:
     """Return why a key must not be used, in one line; `None`: it may."""
+    name = "API key" if role is KeyRole.SOLE else role.label
     if permissions.can_withdraw and not account.allow_withdrawal_key:
         return (
-            f"account {account.id}: its API key can withdraw; make one that cannot, "
+            f"account {account.id}: its {name} can withdraw; make one that cannot, "
             f'or write allow_withdrawal_key: "{WITHDRAWAL_WORDS}"'
         )
     if permissions.can_read is False:
-        return f"account {account.id}: its API key cannot read; give it the read permission"
+        return f"account {account.id}: its {name} cannot read; give it the read permission"
     return None
 
 
-def concerns_about(permissions: KeyPermissions, mode: Mode, now: datetime) -> Iterator[Concern]:
-    """Yield what must be told of a key, by the venue's clock; what the venue does not state is not told."""
-    if permissions.can_trade is False:
+def concerns_about(
+    permissions: KeyPermissions, mode: Mode, now: datetime, role: KeyRole = KeyRole.SOLE
+) -> Iterator[Concern]:
+    """Yield what must be told of a key, by the venue's clock; what the venue does not state is not told.
+
+    A key for polls alone need not trade.
+    """
+    if role.trades and permissions.can_trade is False:
         yield Concern(
             event="key_cannot_trade",
-            why="its key cannot trade; margind can only watch it",
+            why=f"its {role.label} cannot trade; margind can only watch it",
             next="let it trade before margind is to act",
             urgent=mode is Mode.ENFORCE,
         )
     if permissions.ip_bound is False:
         yield Concern(
             event="key_unbound",
-            why="its key is not bound to an address",
+            why=f"its {role.label} is not bound to an address",
             next="bind it at the venue",
         )
     if permissions.expires_at is None or permissions.expires_at - now > EXPIRES_SOON:
@@ -142,9 +173,9 @@ def concerns_about(permissions: KeyPermissions, mode: Mode, now: datetime) -> It
     has_passed = left <= timedelta(0)  # a key that has really ended could not have asked
     yield Concern(
         event="key_expires",
-        why=f"its key ended at {when}, the venue says, and still works"
+        why=f"its {role.label} ended at {when}, the venue says, and still works"
         if has_passed
-        else f"its key ends at {when}",
+        else f"its {role.label} ends at {when}",
         next="look at it at the venue" if has_passed else "make another, and restart with it before then",
         urgent=not has_passed and left <= EXPIRES_NOW,
     )

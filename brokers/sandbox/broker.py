@@ -140,8 +140,9 @@ class SandboxBroker:
                 return _transfer_report(done, client_id)
         return None
 
-    async def fetch_permissions(self) -> KeyPermissions:
-        """Return what the specification gives the key."""
+    async def fetch_permissions(self, *, emergency: bool = False) -> KeyPermissions:
+        """Return what the specification gives the key; there is only one."""
+        del emergency
         self.mishaps.on_read("fetch_permissions")
         granted = self.engine.accounts[self._account].permissions
         return KeyPermissions(

@@ -156,7 +156,7 @@ async def test_a_closed_transport_sends_nothing(transport: Transport, venue: Ven
 
 async def test_writes_do_not_wait_behind_polls_for_the_budget(open_transport: Open, venue: Venue) -> None:
     transport = open_transport()
-    ledger = transport._budget.ledger
+    ledger = transport._emergency.budget.ledger
     ledger.spend(ledger.rules.capacity * (1 - ledger.rules.reserve), time.clock_gettime(time.CLOCK_BOOTTIME))
     polls = [
         asyncio.create_task(transport.read("privateGetV5PositionList", deadline_s=0.2)) for _ in range(3)

@@ -222,6 +222,49 @@ def test_two_references_to_one_key_are_one_account(settings: Build) -> None:
     assert CANARY not in str(error)
 
 
+EMERGENCY = "    emergency_credentials: {api_key: env:EK, secret: env:ES}\n"
+
+
+def test_an_emergency_key_is_read_like_the_main_one(settings: Build) -> None:
+    found = resolve(settings(one() + EMERGENCY), {"K": "k", "S": "s", "EK": "ek", "ES": "es"})
+    assert found.accounts["desk-a"] == ResolvedCredentials(
+        api_key=Secret("k"),
+        secret=Secret("s"),
+        emergency=ResolvedCredentials(api_key=Secret("ek"), secret=Secret("es")),
+    )
+    assert resolve(settings(one()), {"K": "k", "S": "s"}).accounts["desk-a"].emergency is None
+
+
+def test_an_unfit_emergency_key_is_refused_and_not_left_out(settings: Build) -> None:
+    error = refused(settings(one() + EMERGENCY), {"K": "k", "S": "s", "EK": CANARY + " x"})
+    assert [problem.key for problem in error.problems] == [
+        "accounts[0].emergency_credentials.api_key",
+        "accounts[0].emergency_credentials.secret",
+    ]
+    assert CANARY not in str(error)
+
+
+def test_an_emergency_key_that_turns_out_to_be_the_main_one_is_refused(settings: Build) -> None:
+    found = settings(one() + EMERGENCY)
+    (problem,) = refused(found, {"K": CANARY, "S": "s", "EK": CANARY, "ES": "es"}).problems
+    assert problem.key == "accounts[0].emergency_credentials.api_key"
+    assert problem.what == "is the account's main key too"
+
+
+def test_an_emergency_key_that_turns_out_to_be_another_account_s_is_refused(settings: Build) -> None:
+    other = one(api_key="env:K2", secret="env:S2").partition("\n")[2].replace("desk-a", "desk-b")
+    environ = {"K": "k", "S": "s", "EK": CANARY, "ES": "es", "K2": CANARY, "S2": "s2"}
+    (problem,) = refused(settings(one() + EMERGENCY + other), environ).problems
+    assert problem.account == "desk-b"
+    assert problem.what == "is the key of accounts[0] too, at the same broker and product"
+
+
+def test_a_secret_in_the_place_of_a_key_of_the_emergency_block_is_not_quoted(settings: Build) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(one() + f"    emergency_credentials: {{{CANARY}: env:EK, secret: env:ES}}\n")
+    assert CANARY not in str(caught.value)
+
+
 def test_every_missing_secret_is_listed_at_once_with_its_line(
     settings: Build, secret_file: WriteSecret, tmp_path: Path
 ) -> None:

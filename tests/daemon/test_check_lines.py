@@ -24,7 +24,7 @@ def lines_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Check one account whose key may do what is given; return the lines below the table."""
 
     async def check(mode: str = "observe", **changes: object) -> list[str]:
-        async def granted(_: SandboxBroker) -> KeyPermissions:
+        async def granted(_: SandboxBroker, *, emergency: bool = False) -> KeyPermissions:
             return replace(FULL, **changes)
 
         monkeypatch.setattr(SandboxBroker, "fetch_permissions", granted)

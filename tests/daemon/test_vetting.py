@@ -68,7 +68,7 @@ def test_a_key_that_runs_out_is_told_at_the_start_and_every_day_louder_at_the_en
     monkeypatch.setattr("daemon.vetting.ASK_DAILY_S", 60.0)
     ends = desk.line.venue_now() + EXPIRES_NOW + timedelta(seconds=90)
 
-    async def ending(_: SandboxBroker) -> KeyPermissions:
+    async def ending(_: SandboxBroker, *, emergency: bool = False) -> KeyPermissions:
         return replace(FULL, expires_at=ends)
 
     monkeypatch.setattr(SandboxBroker, "fetch_permissions", ending)
@@ -93,7 +93,8 @@ class Cash(SandboxBroker):
     def capabilities(self) -> Any:  # noqa: ANN401 - the port's
         return replace(super().capabilities, measures=frozenset())
 
-    async def fetch_permissions(self) -> KeyPermissions:
+    async def fetch_permissions(self, *, emergency: bool = False) -> KeyPermissions:
+        del emergency
         return replace(FULL, can_trade=False)
 
 

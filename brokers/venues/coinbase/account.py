@@ -55,7 +55,7 @@ class CoinbaseBroker(CcxtBroker[Raw]):
         Raises:
             Unauthorized: the secret is no private key in PEM form; Coinbase's trading API takes no other.
         """
-        if not self.spec.credentials.secret.startswith(PEM):
+        if not all(key.secret.startswith(PEM) for key in self.spec.keys):
             raise Unauthorized("coinbase: the secret must be an ECDSA private key in PEM form", code="key")
         await super().connect()
 

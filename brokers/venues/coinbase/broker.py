@@ -13,6 +13,6 @@ def build(spec: BrokerSpec) -> Broker:
 
     A PEM key out of an environment variable has its line ends spelled out.
     """
-    keys = spec.credentials
-    spec = replace(spec, credentials=replace(keys, secret=keys.secret.replace("\\n", "\n")))
+    credentials, *second = (replace(key, secret=key.secret.replace("\\n", "\n")) for key in spec.keys)
+    spec = replace(spec, credentials=credentials, emergency=second[0] if second else None)
     return FuturesBroker(spec) if spec.product == "futures" else SpotBroker(spec)

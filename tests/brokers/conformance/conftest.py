@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from brokers.budget import Budget
+from brokers.budget import Ledger
 from brokers.ccxt_broker import CcxtBroker
 from brokers.errors import BrokerError
 from brokers.models import (
@@ -246,9 +246,9 @@ class Station:
         late = any(fault.kind is FaultKind.EXECUTED_LATE for fault in self.server.faults.active.values())
         self.server.faults.clear()
         await asyncio.sleep(FAULT_MS[FaultKind.EXECUTED_LATE] / 1000 if late else 0)
-        transport = self.broker.transport
+        transport, ledger = self.broker.transport, self.broker.transport._polling.budget.ledger
         transport.read_deadline_s, transport.write_deadline_s = 5.0, 2.5
-        transport._budget.ledger._banned_until = transport._budget.ledger._paused_until = 0.0
+        ledger._banned_until = ledger._paused_until = 0.0
 
     async def told(self, answer: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever was asked for
         """Return what a call says, or the error it raises."""
@@ -376,7 +376,7 @@ async def strange(case: Case) -> AsyncIterator[Station]:
         )
         assert isinstance(broker, CcxtBroker)
         if isinstance(wire, KrakenWire):
-            broker.transport._budget = Budget(replace(broker.profile.budget, capacity=1e6))
+            broker.transport._polling.budget.ledger = Ledger(replace(broker.profile.budget, capacity=1e6))
         yield Station(case, engine, server, broker)
         await broker.aclose()
 

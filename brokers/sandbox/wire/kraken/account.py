@@ -10,7 +10,7 @@ from brokers.numbers import ZERO, floor_to_step, plain
 from brokers.sandbox.figures import ACCOUNT_POOL, PositionFigures
 from brokers.sandbox.wire.base import Wire, WireAnswer, WireRequest
 from brokers.sandbox.wire.kraken.envelope import PERMISSION_DENIED, figure, refuse, success
-from brokers.sandbox.wire.kraken.gate import arguments
+from brokers.sandbox.wire.kraken.gate import Gate, arguments
 from brokers.sandbox.wire.kraken.pairs import CODES
 
 FIRST_TRADE = Decimal("0.6")
@@ -30,8 +30,9 @@ PERMISSIONS = {
 class Statement:
     """The account's side of the wire."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, gate: Gate) -> None:
         self._engine = wire.engine
+        self._gate = gate
         self._wire = wire
 
     def trade_balance(self, request: WireRequest, account: str) -> WireAnswer:
@@ -136,7 +137,7 @@ class Statement:
 
     def key(self, request: WireRequest, account: str) -> WireAnswer:
         """Answer `GetApiKeyInfo`."""
-        granted = self._engine.accounts[account].permissions
+        granted = self._gate.signer(request).permissions
         words = [word for name, words in PERMISSIONS.items() if getattr(granted, name) for word in words]
         return success(
             {

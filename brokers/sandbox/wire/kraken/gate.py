@@ -71,12 +71,17 @@ class Gate:
     def __init__(self, engine: Engine, tier: Tier = STARTER) -> None:
         self._engine = engine
         self.tier = tier
+        self._second_keys: dict[str, AccountSpec] = {}
         self._nonces: dict[str, int] = {}
         self._counters: dict[str, _Counter] = {}
 
-    def use_nonce(self, account: str, nonce: int) -> None:
+    def add_key(self, spec: AccountSpec) -> None:
+        """Let `spec`'s key and permissions open the account of its name, beside the account's own."""
+        self._second_keys[spec.api_key] = spec
+
+    def use_nonce(self, api_key: str, nonce: int) -> None:
         """Note a nonce as seen, as if another client had used the key."""
-        self._nonces[account] = nonce
+        self._nonces[api_key] = nonce
 
     def admit(self, request: WireRequest) -> str:
         """Return the account that signed `request`, and count it.
@@ -86,22 +91,23 @@ class Gate:
         """
         spec = self.signer(request)
         nonce = str(arguments(request).get("nonce") or "")
-        if not (nonce.isascii() and nonce.isdigit()) or int(nonce) <= self._nonces.get(spec.name, -1):
+        if not (nonce.isascii() and nonce.isdigit()) or int(nonce) <= self._nonces.get(spec.api_key, -1):
             raise refuse(INVALID_NONCE)
-        self._nonces[spec.name] = int(nonce)
+        self._nonces[spec.api_key] = int(nonce)
         call = request.path.rpartition("/")[2]
         _check_permission(call, spec)
         if call not in UNCOUNTED:
-            self._count(spec.name, request.now_ms)
+            self._count(spec.api_key, request.now_ms)
         return spec.name
 
     def signer(self, request: WireRequest) -> AccountSpec:
-        """Return the account that signed `request`, whenever that was.
+        """Return the account that signed `request`, with the key it used, whenever that was.
 
         Raises:
             WireRefusal: not a request of any account.
         """
-        spec = self._engine.account_by_key(request.headers.get("api-key", ""))
+        api_key = request.headers.get("api-key", "")
+        spec = self._second_keys.get(api_key) or self._engine.account_by_key(api_key)
         if spec is None:
             raise refuse(INVALID_KEY)
         nonce = str(arguments(request).get("nonce") or "")
@@ -110,8 +116,8 @@ class Gate:
             raise refuse(INVALID_SIGNATURE)
         return spec
 
-    def _count(self, account: str, now_ms: int) -> None:
-        counter = self._counters.setdefault(account, _Counter(at_ms=now_ms))
+    def _count(self, api_key: str, now_ms: int) -> None:
+        counter = self._counters.setdefault(api_key, _Counter(at_ms=now_ms))
         gone = max(now_ms - counter.at_ms, 0) / 1000 * self.tier.decay
         counter.level, counter.at_ms = max(counter.level - gone, 0.0) + 1, now_ms
         if counter.level > self.tier.limit:

@@ -39,7 +39,7 @@ class KrakenWire(Wire):
         super().__init__(engine)
         self.gate = Gate(engine)
         self._market = Market(engine)
-        self._statement = Statement(self)
+        self._statement = Statement(self, self.gate)
         self._trade = Trade(self, OrderDesk(self))
 
     def routes(self) -> Sequence[Route]:

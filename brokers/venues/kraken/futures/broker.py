@@ -81,7 +81,8 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
 
     async def load_mode(self, read: Read) -> AccountMode:
         """Read which wallets the account has."""
-        keys.check_secret(self.spec.credentials.secret)
+        for key in self.spec.keys:
+            keys.check_secret(key.secret)
         return account_mode(await _ask(read, "privateGetAccounts"))
 
     async def load_permissions(self, read: Read) -> KeyPermissions:

@@ -104,7 +104,8 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
 
     async def load_mode(self, read: Read) -> AccountMode:
         """Return the one mode there is, of an account that has totals at all."""
-        keys.check_secret(self.spec.credentials.secret)
+        for key in self.spec.keys:
+            keys.check_secret(key.secret)
         object_of(await read(BALANCE, {"asset": "ZUSD"}), "TradeBalance")
         return SPOT_MARGIN
 

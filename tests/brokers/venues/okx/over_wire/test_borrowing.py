@@ -108,7 +108,7 @@ async def test_without_room_in_the_budget_it_is_asked_with_a_later_picture(
     server: SandboxServer, open_at: Open
 ) -> None:
     broker = await open_at(server, "debtor")
-    ledger, now = broker.transport._budget.ledger, boot_seconds()
+    ledger, now = broker.transport._polling.budget.ledger, boot_seconds()
     share = ledger.rules.capacity * (1 - ledger.rules.reserve)
     ledger.spend(share - ledger._polls.used(now) - 5, now)  # a picture costs 4, the rates 4 more
     assert usdt(await broker.fetch_snapshot()).debt == Decimal(2000)

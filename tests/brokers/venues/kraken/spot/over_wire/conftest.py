@@ -57,13 +57,14 @@ async def connect(server: SandboxServer) -> AsyncIterator[Open]:
     """Open the adapter as often as asked, and connect it."""
     async with AsyncExitStack() as stack:
 
-        async def opened(name: str = "one") -> KrakenSpotBroker:
+        async def opened(name: str = "one", emergency: Credentials | None = None) -> KrakenSpotBroker:
             broker = open_broker(
                 BrokerSpec(
                     account_id=AccountId(name),
                     broker="kraken",
                     product="spot",
                     credentials=Credentials(api_key="desk", secret=base64.b64encode(b"desk").decode()),
+                    emergency=emergency,
                     endpoint=server.url,
                 )
             )
