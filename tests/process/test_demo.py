@@ -139,6 +139,7 @@ def check_the_places(places: dict[str, Path], orders: list[Row]) -> None:
     assert [row["id"] for row in yaml.safe_load(places["config"].read_text())["accounts"]] == list(ACCOUNTS)
 
 
+@pytest.mark.alone
 def test_the_exit_code_and_the_last_line_say_who_was_lost_in_a_hurried_market(
     workshop: Workshop, tmp_path: Path
 ) -> None:

@@ -111,8 +111,8 @@ REFUSED = {
     "tab": ("mode: observe", "mode: observe\nlog:\n\tlevel: info", [r":3: is not valid YAML: .*"]),
     "product": (
         "broker: bybit",
-        "broker: binance\n    product: cross",
-        [r"account bybit-main: margind has no adapter for binance cross"],
+        "broker: bybit\n    product: inverse",
+        [r":\d+: accounts\[0\]\.product.* is not a product of bybit.*"],
     ),
 }
 
