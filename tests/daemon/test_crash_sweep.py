@@ -229,7 +229,7 @@ async def test_a_kill_at_any_point_leaves_the_position_where_one_run_leaves_it(
 async def test_a_kill_at_any_point_of_a_step_of_several_orders_leaves_what_one_run_leaves(
     three_positions: Start, quick_folder: Path, fate: str
 ) -> None:
-    await sweep(three_positions, quick_folder, fate, every=2)
+    await sweep(three_positions, quick_folder, fate, every=3)
 
 
 @pytest.mark.parametrize("fate", ["lost", "late"])

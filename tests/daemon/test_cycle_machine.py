@@ -213,5 +213,5 @@ def test_whatever_happens_margind_only_reduces_and_in_the_end_does(
         return Guarded(lambda: open_desk(folder=quick_folder / f"run-{number}", engine=engine, policy=POLICY))
 
     run_state_machine_as_test(
-        start, settings=settings(max_examples=examples(30), stateful_step_count=25, deadline=None)
+        start, settings=settings(max_examples=examples(20), stateful_step_count=25, deadline=None)
     )

@@ -341,5 +341,5 @@ def symbol_of(leg: str) -> str:
 def test_no_sequence_of_prices_lies_and_fates_makes_it_act_wrongly_or_rest_in_danger(build: BUILD) -> None:
     run_state_machine_as_test(
         lambda: Account(build),
-        settings=settings(max_examples=examples(30), stateful_step_count=25, deadline=None),
+        settings=settings(max_examples=examples(20), stateful_step_count=25, deadline=None),
     )
