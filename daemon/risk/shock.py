@@ -89,18 +89,23 @@ class _Tilt:
             valued for valued in unit.positions if underlying is None or _base(valued, snapshot) == underlying
         ]
         equity = sum((direction(v.position.side) * (v.notional or ZERO) for v in moving), ZERO)
-        margins = {
-            measure: sum((_margin_slope(unit, valued, measure) for valued in moving), ZERO)
-            for measure in Measure
-        }
+        margins = {measure: _margins_slope(unit, moving, measure) for measure in Measure}
         return cls(equity=equity + _collateral(unit, snapshot, underlying), margins=margins)
 
 
-def _margin_slope(unit: UnitPicture, valued: ValuedPosition, measure: Measure) -> Decimal:
-    margin = valued.margin(measure) or ZERO
-    if _is_coin(unit):
-        return -margin  # a higher price makes the contract, and its margin, worth less coin
-    return ZERO if valued.position.kind is ContractKind.INVERSE else margin  # it is counted in dollars
+def _margins_slope(unit: UnitPicture, moving: Sequence[ValuedPosition], measure: Measure) -> Decimal:
+    """Return what the margins of `moving` change by; where not all are stated, by share of notional."""
+    is_stated = unit.positions_margin(measure) is not None
+    gross = sum((valued.notional or ZERO for valued in unit.positions), ZERO)
+    rate = (unit.margin(measure) or ZERO) / gross if gross > 0 else ZERO
+    total = ZERO
+    for valued in moving:
+        margin = valued.margin(measure) if is_stated else (valued.notional or ZERO) * rate
+        if _is_coin(unit):
+            total -= margin or ZERO  # a higher price makes the contract, and its margin, worth less coin
+        elif valued.position.kind is not ContractKind.INVERSE:  # that is counted in dollars
+            total += margin or ZERO
+    return total
 
 
 def _nearest(unit: UnitPicture, policy: MarginPolicy, level: Level, tilt: _Tilt) -> Decimal | None:

@@ -152,6 +152,14 @@ def test_a_coins_own_unit_falls_faster_than_its_coin(build: BUILD) -> None:
     assert abs(max(worth / 10 / equity / D("0.9"), worth / 20 / equity / D("0.8")) - 1) < D("1e-20")
 
 
+def test_margins_that_no_position_states_move_by_their_share_of_the_notional(build: BUILD) -> None:
+    """A short meets a margin that grows with the price: left out, it would seem to stand more."""
+    stated = build.book(20_000, [build.Row(side=Side.SHORT)])
+    bare = tuple(replace(p, initial_margin=None, maintenance_margin=None) for p in stated.positions)
+
+    assert shocks_of(replace(stated, positions=bare)) == shocks_of(stated)
+
+
 def test_a_position_without_a_price_makes_no_promise(build: BUILD) -> None:
     snapshot = build.book(20_000)
     blind = replace(snapshot, positions=(replace(snapshot.positions[0], notional=None),))

@@ -29,6 +29,9 @@ NO_DEBT = Decimal(999)
 CALL = Decimal("1.3")
 HOURS_PER_YEAR = Decimal(8760)
 
+FREE_LEVEL = Decimal(2)
+"""Above this margin level Binance lets collateral out again."""
+
 
 def _lending(wire: Wire) -> Lending:
     lending = wire.engine.spec.rules.lending
@@ -134,7 +137,7 @@ class CrossAccountDesk:
                 "TotalCollateralValueInUSDT": money(assets / self._usd("USDT")),
                 "tradeEnabled": not frozen,
                 "transferInEnabled": True,
-                "transferOutEnabled": debts == ZERO or assets / debts > 2,  # noqa: PLR2004
+                "transferOutEnabled": debts == ZERO or assets / debts > FREE_LEVEL,
                 "accountType": "MARGIN_2" if pro else "MARGIN_1",
                 "userAssets": [_asset(b) for b in balances],
             }
@@ -243,7 +246,7 @@ class IsolatedAccountDesk:
     def _status(self, level: Decimal, position: PositionFigures | None) -> str:
         if position is not None and position.in_liquidation:
             return "FORCE_LIQUIDATION"
-        if level > 2:  # noqa: PLR2004
+        if level > FREE_LEVEL:
             return "EXCESSIVE"
         return "NORMAL" if level > CALL else "MARGIN_CALL"
 
