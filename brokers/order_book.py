@@ -1,10 +1,11 @@
 """The order book of one instrument, as deep as a reducing order may have to look."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
+from types import MappingProxyType
 
 from brokers.models import OrderSide, Symbol
 
@@ -48,3 +49,7 @@ class OrderBook:
     def against(self, side: OrderSide) -> Sequence[PriceLevel]:
         """Return the levels that an order of `side` takes, best first."""
         return self.asks if side is OrderSide.BUY else self.bids
+
+
+NO_BOOKS: Mapping[Symbol, OrderBook] = MappingProxyType({})
+"""None were read."""

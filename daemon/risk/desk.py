@@ -1,11 +1,12 @@
 """What the orders of one step have in common, and how they become a plan."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.models import AccountSnapshot, Measure, Position
+from brokers.models import AccountSnapshot, Measure, Position, Symbol
 from brokers.numbers import ZERO
+from brokers.order_book import OrderBook
 from daemon.risk.picture import PositionKey, UnitPicture, ValuedPosition
 from daemon.risk.plan import Infeasible, PlannedOrder, ReductionPlan
 from daemon.risk.policy import Action, MarginPolicy, ReductionLimits
@@ -16,7 +17,7 @@ from daemon.risk.sizing import Lots, limit_price
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """One step on one unit. `excluded` are positions that cannot be traded now."""
+    """One step on one unit. `excluded` are positions that cannot be traded now; `books` are fresh."""
 
     unit: UnitPicture
     snapshot: AccountSnapshot
@@ -24,6 +25,7 @@ class Desk:
     step: int
     market: bool
     excluded: frozenset[PositionKey]
+    books: Mapping[Symbol, OrderBook]
 
     @property
     def limits(self) -> ReductionLimits:

@@ -16,11 +16,12 @@ together with the heavier.
 An isolated position is closed whole: a part of it would take its share of the margin along.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from brokers.models import AccountSnapshot, Measure, UnitKind
+from brokers.models import AccountSnapshot, Measure, Symbol, UnitKind
 from brokers.numbers import ONE
+from brokers.order_book import NO_BOOKS, OrderBook
 from daemon.risk.assessment import Assessment
 from daemon.risk.candidate import PAIR, Candidate, candidates, hedges, is_orderable, worth
 from daemon.risk.closing import close_unit
@@ -45,11 +46,12 @@ def plan_reduction(
     step: int,
     action: Action = Action.REDUCE,
     excluded: Collection[PositionKey] = (),
+    books: Mapping[Symbol, OrderBook] = NO_BOOKS,
 ) -> ReductionPlan | Infeasible:
     """Plan step number `step` (from 0) of an episode: cut `unit` towards its target, or flatten it.
 
     `excluded` are positions that cannot be traded now (halted, or dust by the venue's own answer); those that
-    no order can only reduce are left out, too.
+    no order can only reduce are left out, too. `books` are fresh order books, of the symbols that were read.
 
     Raises:
         ValueError: `action` is neither REDUCE nor FLATTEN, or `unit` is not in `snapshot`.
@@ -65,6 +67,7 @@ def plan_reduction(
         policy=policy,
         step=step,
         market=urgent or policy.limits.is_market_step(step),
+        books=books,
         excluded=frozenset(excluded).union(p.key for p in snapshot.positions if not p.reducible),
     )
     state = shortfalls(found, snapshot, policy)
