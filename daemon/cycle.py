@@ -29,7 +29,7 @@ from daemon.notebook import Notebook
 from daemon.provision import Provided, Provision, Wants
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
-from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide
+from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Hold, decide
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
@@ -137,7 +137,7 @@ class Cycle:
         try:
             sight, decision = await self._see()
             provided = None
-            if isinstance(decision, (Act, Advise)):
+            if isinstance(decision, (Act, Advise)) or self._may_funds_help(decision, sight):
                 provided = await self._provision.take()
                 decision = self._decide(sight, provided)
         finally:
@@ -217,6 +217,12 @@ class Cycle:
         return self._mandate.mode() is not Mode.OBSERVE and bool(
             self._alarm.episode is not None or self._policy.actions_at(self._alarm.level)
         )
+
+    def _may_funds_help(self, decision: Decision, sight: Sight) -> bool:
+        """Whether no rung is due and a top-up might be, once it is known what may be moved in."""
+        is_stuck = isinstance(decision, Hold) and decision.instead_of is None
+        is_needed = is_stuck and decision.reason is not Reason.TARGET_REACHED
+        return is_needed and sight.assessment is not None and self._provision.seeks_funds
 
     def _wants(self) -> Wants:
         """Return what the rungs that may be due now need to be told."""

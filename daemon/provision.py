@@ -55,6 +55,11 @@ class Provision:
         self._looked_at = float("-inf")
         self._running: _Errands | None = None
 
+    @property
+    def seeks_funds(self) -> bool:
+        """Whether what may be moved in is being looked up."""
+        return self._running is not None and self._running.funds_in is not None
+
     def start(self, wants: Wants) -> None:
         """Begin to read what is wanted, unless that is under way."""
         if self._running is not None or not wants:

@@ -11,7 +11,7 @@ import pytest
 from brokers.errors import VenueUnavailable
 from brokers.sandbox.history import Transferred
 from brokers.sandbox.mishaps import Fate
-from daemon.risk.policy import MarginPolicy, ReductionLimits
+from daemon.risk.policy import Action, Level, MarginPolicy, ReductionLimits
 from daemon.topup import FORGET_AFTER, TopUp, TopUpCaps
 from database.errors import IntentExists
 from database.records import TransferState
@@ -48,6 +48,16 @@ def transfers(desk: Desk) -> list[Any]:
     """Every transfer as the journal has it now, in order."""
     ids = dict.fromkeys(e.detail["client_id"] for e in desk.events() if e.kind.startswith("transfer_"))
     return [desk.journal.transfers.get(one) for one in ids]
+
+
+async def test_where_it_is_the_only_rung_money_is_moved_in_all_the_same(rich: Callable[..., Desk]) -> None:
+    desk = rich(policy=MarginPolicy(actions={Level.LIQUIDATION: (Action.TOP_UP,)}))
+    await desk.run()
+    desk.fall_to("0.95")
+    await desk.watch(20)
+    (transfer,) = transfers(desk)
+    assert (transfer.state, [transfer.amount]) == (S.COMPLETED, moved(desk))
+    assert D("0.59") < desk.utilization() <= D("0.60")
 
 
 async def test_money_is_moved_in_before_anything_is_cut(rich: Callable[..., Desk]) -> None:
