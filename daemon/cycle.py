@@ -235,6 +235,7 @@ class Cycle:
         may_move_in = Action.TOP_UP in actions and memory.top_ups < policy.limits.top_ups_per_episode
         return Wants(
             orders=Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()),
+            before_cut=not {Action.REDUCE, Action.FLATTEN}.isdisjoint(actions),
             funds_in=worst.currency if may_move_in and worst is not None else None,
         )
 

@@ -3,7 +3,8 @@
 Both are read while the picture is being confirmed, and neither may delay the cut: what has not come after a
 moment is done without. The list of open orders is the dearest read of some venues (Binance counts it as much
 as eight pictures), so it is read only when a cancel rung may be due, and then not again for a while, whatever
-it showed; a cancellation that was sent is worth one more look at once, a failed read one soon.
+it showed; a cancellation that was sent is worth one more look at once, a failed read one soon, and so is a
+cut before which orders that were spared have to go.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from brokers.orders import OpenOrder
 from brokers.port import Broker
 from daemon.clock import Clock
 from daemon.logs import logger
+from daemon.risk.resting import in_turn
 from daemon.sight import look_at_orders
 from daemon.topup import TopUp
 
@@ -27,9 +29,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wants:
-    """What may be due: orders to cancel, funds for a unit in that currency (`None`: none are wanted)."""
+    """What may be due: orders to cancel, funds for a unit in that currency (`None`: none are wanted).
+
+    `before_cut`: something may be cut once the orders are gone.
+    """
 
     orders: bool = False
+    before_cut: bool = False
     funds_in: str | None = None
 
     def __bool__(self) -> bool:
@@ -38,7 +44,10 @@ class Wants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provided:
-    """What was read. `orders` `None`: could not be read; `funds` `None`: none may be moved, or unknown."""
+    """What was read: the orders whose turn it is.
+
+    `orders` `None`: could not be read; `funds` `None`: none may be moved, or unknown.
+    """
 
     orders: tuple[OpenOrder, ...] | None = ()
     funds: Decimal | None = None
@@ -53,6 +62,7 @@ class Provision:
         self._top_up = top_up
         self._clock = clock
         self._looked_at = float("-inf")
+        self._spared = False  # the last look showed orders whose turn comes before a cut only
         self._running: _Errands | None = None
 
     @property
@@ -98,13 +108,17 @@ class Provision:
 
     async def _orders(self, wants: Wants) -> tuple[OpenOrder, ...] | None:
         now = self._clock.uptime()
-        if not wants.orders or now - self._looked_at < LOOK_EVERY_S:
+        is_fresh = now - self._looked_at < LOOK_EVERY_S and not (self._spared and wants.before_cut)
+        if not wants.orders or is_fresh:
             return ()
-        self._looked_at = now
+        self._looked_at, self._spared = now, False
         orders = await look_at_orders(self._broker)
         if orders is None:
             self._looked_at += RETRY_S - LOOK_EVERY_S
-        return orders
+            return None
+        due = in_turn(orders, before_cut=wants.before_cut)
+        self._spared = len(due) < len(orders)
+        return due
 
     async def _funds(self, wants: Wants) -> Decimal | None:
         return None if wants.funds_in is None else await self._top_up.funds(wants.funds_in)

@@ -42,6 +42,12 @@ def sink(site: Site, to: str = "1.02") -> None:
         site.drop(STEP)
 
 
+def rest_profit(site: Site) -> str:
+    """Leave an order resting that takes profit far above the market, and can only reduce; return its id."""
+    price = (site.price * D("1.6")).quantize(D(100))
+    return site.rest(OrderSide.SELL, site.opened / 20, price=price, reduce_only=True).order_id
+
+
 def rest_risky(site: Site) -> str:
     """Leave an order resting that would add to the position, far below the market; return its id."""
     price = (site.price * D("0.6")).quantize(D(100))

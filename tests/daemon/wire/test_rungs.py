@@ -12,7 +12,7 @@ from brokers.sandbox.history import LiquidationStarted, OrderCancelled
 from daemon.risk.policy import Level
 from daemon.risk.reason import Reason
 from database.records import IntentState, TransferState
-from tests.daemon.wire.danger import ACROSS, FUNDED, danger, rest_risky, sink, sites
+from tests.daemon.wire.danger import ACROSS, FUNDED, danger, rest_profit, rest_risky, sink, sites
 
 pytestmark = pytest.mark.wire
 
@@ -40,8 +40,9 @@ def climbed(watch: Watch, site: Site) -> list[str]:
     return list(dict.fromkeys(told))
 
 
-def cancelled(site: Site) -> set[str]:
-    return {event.order.order_id for event in site.engine.history if isinstance(event, OrderCancelled)}
+def cancelled(site: Site) -> list[str]:
+    """The orders that were cancelled at the venue, in order."""
+    return [event.order.order_id for event in site.engine.history if isinstance(event, OrderCancelled)]
 
 
 def check_every_plan_was_carried_out(watch: Watch, site: Site) -> None:
@@ -65,6 +66,7 @@ async def test_cancelling_alone_takes_what_adds_risk_and_leaves_the_owners_stop_
 ) -> None:
     played = sites()
     risky = {site: rest_risky(site) for site in played.values()}
+    profit = {site: rest_profit(site) for site in risky}
     settings = only("cancel_orders", critical=("cancel_orders",))
     async with watching(risky, **settings) as watch:
         for site in risky:
@@ -72,8 +74,8 @@ async def test_cancelling_alone_takes_what_adds_risk_and_leaves_the_owners_stop_
         await watch.until(risky, lambda site: risky[site] not in site.resting(), within=20, why="cancelled")
         await asyncio.sleep(20)
         for site, order in risky.items():
-            assert cancelled(site) == {order}, watch.tell(site)
-            assert site.resting() == {site.stop}
+            assert cancelled(site) == [order], watch.tell(site)
+            assert site.resting() == {site.stop, profit[site]}, "what can only reduce adds no risk"
             assert (site.received(), site.held(), site.moved()) == ([], site.opened, [])
             (round_,) = watch.events(site, "orders_cancelled")
             assert round_.message == "cancelled 1 of 1 open orders"
@@ -174,6 +176,7 @@ async def test_all_rungs_together_are_climbed_mildest_first_down_to_the_target(
 ) -> None:
     played = sites()
     risky = {site: rest_risky(site) for site in played.values()}
+    profit = {site: rest_profit(site) for site in risky}
     a_little = {"max_per_day": {"USDT": "300", "BTC": "0.005"}}
     async with watching(risky, top_up=a_little) as watch:
         for site in risky:
@@ -182,8 +185,8 @@ async def test_all_rungs_together_are_climbed_mildest_first_down_to_the_target(
         for label, site in played.items():
             expected = ["cancel_orders", *(["top_up"] if label in FUNDED else []), "reduce"]
             assert climbed(watch, site) == expected, watch.tell(site)
-            assert cancelled(site) >= {risky[site]}
-            assert site.stop in site.resting()
+            assert cancelled(site) == [risky[site], profit[site]], "in turn, and the stop never"
+            assert site.resting() == {site.stop}
             caps = a_little["max_per_day"]
             assert site.moved() == ([D(caps[site.venue.currency])] if label in FUNDED else [])
             assert 0 < site.held() < site.opened
