@@ -57,12 +57,14 @@ def was_taken(before: Holding, snapshot: AccountSnapshot) -> bool:
     """Whether what is left proves that the venue closed the positions that are missing.
 
     A venue liquidates where equity has fallen to the maintenance margin, so no more than that is left; who
-    closes a position before keeps more. An isolated position leaves nothing but its currency's wallet: there
-    a close at the last picture would have left the unit's equity, a liquidation leaves less than half of it.
+    closes a position before keeps more. Of a unit that is gone itself its currency's wallet is what is left;
+    where that is gone, too, nothing is. An isolated position leaves nothing but the wallet: there a close at
+    the last picture would have left the unit's equity, a liquidation leaves less than half of it.
     """
     if not before.is_isolated:
         unit = next((unit for unit in snapshot.units if unit.key == before.unit), None)
-        left, needed = unit.margin_equity if unit is not None else None, before.maintenance_margin
+        gone = _wallets(snapshot, None).get(before.currency, ZERO)
+        left, needed = gone if unit is None else unit.margin_equity, before.maintenance_margin
         return left is not None and needed is not None and 0 < needed >= left
     was, now = before.wallets.get(before.currency), _wallets(snapshot, None).get(before.currency)
     if was is None or now is None or before.equity is None or before.unrealized_pnl is None:

@@ -167,7 +167,10 @@ def _by_others(
     snapshot, last = assessment.snapshot, shadow.last
     is_believed = seen.actionable if seen is not None else assessment.actionable
     if shrank(last, snapshot):
-        if was_taken(last, snapshot):
+        is_plain = (
+            seen is not None or last.is_isolated
+        )  # a unit that is missing altogether proves nothing yet
+        if was_taken(last, snapshot) and (is_plain or is_believed):
             return Ending.LIQUIDATED
         if not is_believed:
             return None

@@ -133,6 +133,17 @@ def test_positions_that_vanish_are_not_believed_at_once_but_dated_from_when_they
     assert (ended.ending, ended.at) == (Ending.HELPED, build.at(5))
 
 
+def test_a_unit_that_is_gone_with_its_wallet_was_taken_once_that_is_believed(
+    watched: Watched, build: BUILD
+) -> None:
+    def emptied(seconds: float) -> Any:  # noqa: ANN401 - a snapshot
+        return build.snapshot(units=[build.unit("other")], seconds=seconds)
+
+    assert watched.picture(2, emptied(2)).running.shrunk_at == build.at(2)
+    ended = watched.picture(61, emptied(61)).ended
+    assert (ended.ending, ended.at) == (Ending.LIQUIDATED, build.at(2))
+
+
 def test_positions_that_went_beyond_the_urgent_line_were_taken_by_the_venue(
     watched: Watched, build: BUILD
 ) -> None:
