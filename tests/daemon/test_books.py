@@ -14,6 +14,7 @@ from brokers.order_book import OrderBook
 from daemon.books import LATE_REST_S, LONGEST_PAUSE_S, MOST_BOOKS, SHORTEST_PAUSE_S, Books
 from daemon.provision import PATIENCE_S
 from daemon.risk.policy import Mode
+from daemon.risk.reduction import plan_reduction
 
 Desk = Any  # the fixture's type lives in conftest
 D = Decimal
@@ -36,6 +37,25 @@ async def test_a_plan_tells_the_best_prices_it_was_made_with(desk: Desk) -> None
     assert D(row["ask"]) - D(row["bid"]) < mark * D("0.0005")
     assert D(row["bid_quantity"]) > 1_000_000
     assert row["levels"] == [3, 3]
+
+
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.ADVISE])
+async def test_the_planner_is_given_the_books_that_are_believed(
+    open_desk: Callable[..., Desk], mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[Symbol, OrderBook]] = []
+
+    def plan(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the planner's own
+        given.append(dict(named["books"]))
+        return plan_reduction(*arguments, **named)
+
+    monkeypatch.setattr("daemon.ladder.plan_reduction", plan)
+    desk = open_desk(mode=mode)
+    desk.fall_to("0.95")
+    shown = await desk.venue.fetch_order_book(Symbol("X-USDT"))
+    await desk.run()
+    ((symbol, book),) = given[0].items()
+    assert (symbol, book.bids, book.asks) == (shown.symbol, shown.bids, shown.asks)
 
 
 def test_books_that_hang_delay_one_cut_by_a_moment_and_later_ones_not_at_all(
