@@ -7,7 +7,7 @@ it showed; a cancellation that was sent is worth one more look at once, a failed
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from brokers.port import Broker
 from daemon.books import Books
 from daemon.clock import Clock
 from daemon.logs import logger
-from daemon.risk.books import believable, positions_to_cut
+from daemon.risk.books import MOST_AGE, believable, positions_to_cut
 from daemon.sight import look_at_orders
 from daemon.topup import TopUp
 
@@ -73,31 +73,42 @@ class Provision:
         """Begin to read what is wanted for the account that `snapshot` shows, unless that is under way."""
         if self._running is not None or not wants:
             return
-        account = self._broker.account_id
         self._running = _Errands(
-            orders=asyncio.create_task(self._orders(wants), name=f"open orders of {account}"),
-            funds=asyncio.create_task(self._funds(wants), name=f"funds of {account}"),
-            books=asyncio.create_task(self._order_books(wants, snapshot), name=f"order books of {account}"),
+            orders=self._send(self._orders(wants), "open orders"),
+            funds=self._send(self._funds(wants), "funds"),
+            books=self._send(self._order_books(wants.cut, snapshot, PATIENCE_S), "order books"),
             funds_in=wants.funds_in,
+            cut=wants.cut,
         )
-        for errand in self._running.tasks:
-            errand.add_done_callback(self._tell_failure)
 
     async def take(self, snapshot: AccountSnapshot | None) -> Provided:
         """Return what has come, after a moment's patience, and fits the confirmed picture."""
         if self._running is None or snapshot is None:
             return Provided()
-        errands = self._running
+        errands, began = self._running, self._clock.uptime()
         _, late = await asyncio.wait(errands.tasks, timeout=PATIENCE_S)
         if errands.orders in late:
             self._looked_at += RETRY_S - LOOK_EVERY_S
-        books = _brought(errands.books) or NO_BOOKS
+        left_s = PATIENCE_S - (self._clock.uptime() - began)
         return Provided(
             orders=_brought(errands.orders),
             funds=_brought(errands.funds),
             funds_in=errands.funds_in,
-            books=believable(books, snapshot, self._broker.venue_now()) if books else NO_BOOKS,
+            books=await self._believed(errands, snapshot, left_s),
         )
+
+    async def _believed(
+        self, errands: "_Errands", snapshot: AccountSnapshot, patience_s: float
+    ) -> Mapping[Symbol, OrderBook]:
+        """Return the books that fit the picture; where it was long in coming they are read once more."""
+        books, now = _brought(errands.books) or NO_BOOKS, self._broker.venue_now()
+        if not books:
+            return NO_BOOKS
+        if patience_s > 0 and all(now - book.fetched_at > MOST_AGE for book in books.values()):
+            again = self._send(self._order_books(errands.cut, snapshot, patience_s), "order books again")
+            await asyncio.wait({again})
+            books = _brought(again) or NO_BOOKS
+        return believable(books, snapshot, self._broker.venue_now())
 
     def stop(self) -> None:
         """Forget what is under way; it was for this cycle."""
@@ -124,11 +135,16 @@ class Provision:
         return None if wants.funds_in is None else await self._top_up.funds(wants.funds_in)
 
     async def _order_books(
-        self, wants: Wants, snapshot: AccountSnapshot | None
+        self, unit: str | None, snapshot: AccountSnapshot | None, patience_s: float
     ) -> Mapping[Symbol, OrderBook]:
-        if wants.cut is None or snapshot is None:
+        if unit is None or snapshot is None:
             return NO_BOOKS
-        return await self._books.read(positions_to_cut(snapshot, wants.cut), PATIENCE_S)
+        return await self._books.read(positions_to_cut(snapshot, unit), patience_s)
+
+    def _send(self, errand: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
+        task = asyncio.create_task(errand, name=f"{what} of {self._broker.account_id}")
+        task.add_done_callback(self._tell_failure)
+        return task
 
     def _tell_failure(self, errand: asyncio.Task[Any]) -> None:
         """Log a bug met on the way; the cut goes on without what was to be provided."""
@@ -145,6 +161,7 @@ class _Errands:
     funds: asyncio.Task[Decimal | None]
     books: asyncio.Task[Mapping[Symbol, OrderBook]]
     funds_in: str | None
+    cut: str | None
 
     @property
     def tasks(self) -> tuple[asyncio.Task[Any], ...]:

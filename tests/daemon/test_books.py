@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -74,6 +75,20 @@ def test_books_that_hang_delay_one_cut_by_a_moment_and_later_ones_not_at_all(
     assert desk.clock.uptime() - began < 0.1
     assert books_of(desk) == [[], []]
     assert desk.line.log.count("fetch_order_book") == 1
+
+
+def test_books_that_a_slow_confirmation_has_made_old_are_read_once_more(
+    virtual: asyncio.Runner, open_desk: Callable[..., Desk]
+) -> None:
+    desk = open_desk(loop=virtual.get_loop())
+    desk.fall_to("0.95")
+    desk.line.latency_ms["fetch_snapshot"] = 2_200
+    while virtual.run(desk.cycle.run()).doing != "reduce":
+        desk.line.log.clear()
+    assert desk.line.log.count("fetch_order_book") == 2
+    ((row,),) = books_of(desk)
+    decided = next(plan.decided_at for plan in desk.plans() if plan.decision == "reduce")
+    assert (decided - datetime.fromisoformat(row["as_of"])).total_seconds() < 0.1
 
 
 @pytest.mark.parametrize("error", [VenueUnavailable("down"), MalformedAnswer("crossed")])
