@@ -138,7 +138,7 @@ class Cycle:
             sight, decision = await self._see()
             provided = None
             if isinstance(decision, (Act, Advise)) or self._may_funds_help(decision, sight):
-                provided = await self._provision.take()
+                provided = await self._provision.take(sight.snapshot)
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
@@ -156,7 +156,7 @@ class Cycle:
         decision = self._judge(sight)
         for _ in range(CONFIRMATIONS):
             if self._may_act():
-                self._provision.start(self._wants())
+                self._provision.start(self._wants(), sight.snapshot)
             if not isinstance(decision, Confirm):
                 break
             await self._clock.sleep(decision.after.total_seconds())
@@ -235,8 +235,8 @@ class Cycle:
         may_move_in = Action.TOP_UP in actions and memory.top_ups < policy.limits.top_ups_per_episode
         return Wants(
             orders=Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()),
-            before_cut=not {Action.REDUCE, Action.FLATTEN}.isdisjoint(actions),
             funds_in=worst.currency if may_move_in and worst is not None else None,
+            cut=worst.key if worst and {Action.REDUCE, Action.FLATTEN}.intersection(actions) else None,
         )
 
     def _decide(self, sight: Sight, provided: Provided | None) -> Decision:
@@ -309,6 +309,7 @@ class Cycle:
             assessment=sight.assessment,
             orders=provided.orders,
             funds_in=provided.funds_in,
+            books=provided.books,
             episode=self._episode_number(),
             step=current.steps if current and self._alarm.episode else 0,
             mode=self._mandate.mode(),
