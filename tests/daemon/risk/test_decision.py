@@ -6,12 +6,15 @@ import pytest
 
 from brokers.models import Measure, UnitKind
 from daemon.risk.answer import Act, Advise, Confirm, Hold, Rung, RungState
-from daemon.risk.policy import Action, Level, MarginPolicy, Mode, ReductionLimits
+from daemon.risk.breakers import Trip
+from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 from daemon.risk.reason import Reason
 
 D = Decimal
 BUILD = Any
 LOOKED = {"cancellable_orders": 0}
+SPENT = Trip(reason=Reason.ORDER_BUDGET, detail="30 orders within a minute")
+STUCK = Trip(reason=Reason.NO_PROGRESS, detail="long BTCUSDT is no smaller after 3 steps")
 """Somebody looked for orders in this step and found none."""
 
 
@@ -224,7 +227,8 @@ def test_a_unit_without_positions_has_nothing_to_cut(build: BUILD) -> None:
     [
         ({"halted": True}, Reason.HALTED),
         ({"unsettled": True}, Reason.SETTLING),
-        ({"orders_last_minute": 28}, Reason.ORDER_BUDGET),
+        ({"trips": (SPENT,), "may_step": False}, Reason.ORDER_BUDGET),
+        ({"twin": "1 open order"}, Reason.UNKNOWN_OWN_ORDER),
         ({"episodes_last_hour": 13}, Reason.EPISODE_BUDGET),
     ],
 )
@@ -237,13 +241,59 @@ def test_what_holds_margind_back_says_what_it_held_back(
     assert (hold.reason, hold.instead_of) == (reason, Action.REDUCE)
 
 
-def test_one_order_less_within_the_minute_is_still_allowed(build: BUILD) -> None:
-    assert isinstance(in_episode(build).decide(**LOOKED, orders_last_minute=27), Act)
+def test_one_episode_less_within_the_hour_is_still_allowed(build: BUILD) -> None:
     assert isinstance(in_episode(build).decide(**LOOKED, episodes_last_hour=12), Act)
 
 
 def test_the_episode_budget_does_not_stand_before_a_venue_that_is_about_to_liquidate(build: BUILD) -> None:
     assert isinstance(near_the_venue(build).decide(**LOOKED, episodes_last_hour=99), Act)
+
+
+def test_despite_a_breaker_liquidation_goes_on_in_single_steps(build: BUILD) -> None:
+    act = in_episode(build).decide(**LOOKED, trips=(STUCK, SPENT))
+
+    assert isinstance(act, Act)
+    assert (act.action, act.despite) == (Action.REDUCE, Reason.NO_PROGRESS)
+    hold = in_episode(build).decide(**LOOKED, trips=(STUCK,), may_step=False)
+    assert isinstance(hold, Hold)
+    assert (hold.reason, hold.instead_of) == (Reason.NO_PROGRESS, Action.REDUCE)
+
+
+def test_below_liquidation_a_breaker_stops_the_cut_and_says_why(build: BUILD) -> None:
+    watch = in_episode(build).levered("0.85", 3)
+
+    hold = watch.decide(**LOOKED, trips=(STUCK,))
+    assert isinstance(hold, Hold)
+    assert (hold.reason, hold.instead_of) == (Reason.NO_PROGRESS, Action.REDUCE)
+    assert STUCK.detail in hold.facts.detail
+    assert isinstance(watch.decide(**LOOKED), Act)
+
+
+def test_a_latched_flatten_goes_on_despite_a_breaker(build: BUILD) -> None:
+    watch = in_episode(build).levered("0.85", 3)
+    act = watch.decide(**LOOKED, trips=(STUCK,), flattening=frozenset({"account"}))
+
+    assert isinstance(act, Act)
+    assert (act.action, act.despite) == (Action.FLATTEN, Reason.NO_PROGRESS)
+
+
+def test_a_breaker_stops_neither_cancelling_nor_collateral(build: BUILD) -> None:
+    watch = in_episode(build).levered("0.85", 3)
+
+    cancel = watch.decide(cancellable_orders=2, trips=(STUCK,), may_step=False)
+    assert isinstance(cancel, Act)
+    assert (cancel.action, cancel.despite) == (Action.CANCEL_ORDERS, None)
+    top_up = watch.decide(**LOOKED, funds=D(500), trips=(STUCK,), may_step=False)
+    assert isinstance(top_up, Act)
+    assert (top_up.action, top_up.despite) == (Action.TOP_UP, None)
+
+
+def test_a_possible_twin_stops_everything(build: BUILD) -> None:
+    for context in ({"cancellable_orders": 2}, LOOKED, {**LOOKED, "funds": D(500)}):
+        hold = near_the_venue(build).decide(**context, twin="1 open order of another install")
+        assert isinstance(hold, Hold)
+        assert hold.reason is Reason.UNKNOWN_OWN_ORDER
+        assert "another install" in hold.facts.detail
 
 
 def test_the_step_budget_leaves_only_the_flatten(build: BUILD) -> None:
@@ -314,15 +364,6 @@ def test_an_operators_command_heeds_halt_picture_target_and_unit(build: BUILD) -
     assert reason(ordered=Action.FLATTEN, rungs=refused) is Reason.DUST
     watch.levered("0.55", 2, age=6)
     assert reason(ordered=Action.FLATTEN) is Reason.STALE
-
-
-def test_limits_are_the_policys(build: BUILD) -> None:
-    policy = MarginPolicy(limits=ReductionLimits(orders_per_minute=3))
-
-    assert isinstance(in_episode(build, policy=policy).decide(**LOOKED), Act)
-    hold = in_episode(build, policy=policy).decide(**LOOKED, orders_last_minute=1)
-    assert isinstance(hold, Hold)
-    assert hold.reason is Reason.ORDER_BUDGET
 
 
 def test_the_first_cut_says_which_level_was_reached_and_later_ones_that_the_target_is_not(
