@@ -29,7 +29,7 @@ from daemon.memory import RungMemory
 from daemon.notebook import Notebook
 from daemon.pace import next_look_s
 from daemon.provision import Provided, Provision, Wants
-from daemon.restraint import Restraint, single_step
+from daemon.restraint import Restraint, step_alarm
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
 from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide, sentence
@@ -303,7 +303,7 @@ class Cycle:
             else:
                 climb = await self._ladder.climb(decision, footing)
             if not climb.gave_nothing:
-                self._tell(single_step(decision, climb, self._clock.now(), self._episode_number()))
+                self._tell(step_alarm(decision, climb, self._clock.now(), self._episode_number()))
                 break
             decision = self._decide(sight, provided)
         if climb is not None and climb.sent and not climb.intents:

@@ -18,7 +18,7 @@ BAD_NEWS = {
     TransitionKind.DEBT_DRIVES_RISK,
     TransitionKind.CALL_AHEAD,
     TransitionKind.BREAKER_TRIPPED,
-    TransitionKind.SINGLE_STEP,
+    TransitionKind.STEP_DESPITE_BREAKER,
     TransitionKind.REOPENED,
     TransitionKind.TWIN_SUSPECTED,
 }

@@ -221,7 +221,7 @@ class Ladder:
         if isinstance(planned, Infeasible):
             self.memory.pass_by(unit, act.action, planned.reason)
             return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
-        if act.despite is not None:
+        if act.single:
             planned = first_step(planned)
         checked = approve(
             planned,
@@ -231,7 +231,7 @@ class Ladder:
             history=History(
                 orders_last_minute=footing.orders_last_minute,
                 steps_in_episode=self.memory.steps.get(unit, 0),
-                single_step=act.despite is not None,
+                single_step=act.single,
             ),
             now=self._broker.venue_now(),
         )

@@ -15,7 +15,7 @@ from brokers.orders import OpenOrder
 from daemon.clock import Clock
 from daemon.commonmode import CommonMode
 from daemon.footing import Climb
-from daemon.risk.breakers import Conduct, Cut, Trip, may_step, slippage_rate, tripped
+from daemon.risk.breakers import SINGLE_STEP_EVERY, Conduct, Cut, Trip, may_step, slippage_rate, tripped
 from daemon.risk.decision import Act, Advise
 from daemon.risk.foreign import Key, reopened
 from daemon.risk.policy import ReductionLimits
@@ -34,15 +34,17 @@ TWIN_HOLD_S = 60.0
 
 STOPS = (
     "stopped: cutting below LIQUIDATION; goes on: alarms, cancelling, top-ups and repayments, and at "
-    "LIQUIDATION single steps, each alarmed"
+    "LIQUIDATION cutting, each step alarmed"
 )
+
+SLOWLY = f" and of one order or pair, {SINGLE_STEP_EVERY.total_seconds():g} s apart"
 
 NEVER_THERE = frozenset({IntentState.REJECTED, IntentState.ABSENT, IntentState.ABANDONED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What the decision is told: the tripped breakers, whether a single step may follow, a possible twin."""
+    """What the decision is told: the tripped breakers, whether a single order may follow, a possible twin."""
 
     trips: tuple[Trip, ...] = ()
     may_step: bool = True
@@ -157,7 +159,7 @@ class Restraint:
                     reason=trip.reason,
                     at=at,
                     episode=episode,
-                    detail=f"{trip.detail}; {STOPS}",
+                    detail=f"{trip.detail}; {STOPS}{SLOWLY if trip.slows else ''}",
                 )
         for reason in sorted(before - after):
             yield Transition(kind=TransitionKind.BREAKER_RESET, reason=reason, at=at, episode=episode)
@@ -196,12 +198,12 @@ class Restraint:
         return self._journal.install.install_id
 
 
-def single_step(decision: Act | Advise, climb: Climb, at: datetime, episode: int) -> tuple[Transition, ...]:
+def step_alarm(decision: Act | Advise, climb: Climb, at: datetime, episode: int) -> tuple[Transition, ...]:
     """Return the alarm that a step despite a breaker gives; none for any other step."""
     if not isinstance(decision, Act) or decision.despite is None or not climb.sent:
         return ()
     alarm = Transition(
-        kind=TransitionKind.SINGLE_STEP,
+        kind=TransitionKind.STEP_DESPITE_BREAKER,
         reason=decision.despite,
         at=at,
         unit=decision.facts.unit,

@@ -44,7 +44,7 @@ class Context:
     reducing steps that each unit has taken in this episode, by key; one that is not named has taken none.
     `flattening` names units whose flatten is latched. `ordered` is an operator's command for `ordered_unit`
     (`None`: every unit); `approved` that an operator approved what was advised. `trips` are tripped breakers,
-    `may_step` says whether a single step may follow despite them; `twin` is why another margind may act here.
+    `may_step` says whether a single order may follow despite them; `twin` is why another margind may be here.
     """
 
     halted: bool = False
@@ -120,7 +120,7 @@ class Act:
     """Do `action` on the unit of `facts`. `amount`: what to move in, in the unit's currency (TOP_UP only).
 
     FLATTEN is to be latched by the caller: it goes on until a good picture shows the unit flat. `despite`: a
-    breaker is tripped, and this may only be a single step.
+    breaker is tripped, and the step is alarmed; `single`: it may only be one order, or one pair of a hedge.
     """
 
     action: Action
@@ -128,6 +128,7 @@ class Act:
     facts: Facts
     amount: Decimal | None = None
     despite: Reason | None = None
+    single: bool = False
 
 
 Decision = Hold | Confirm | Advise | Act

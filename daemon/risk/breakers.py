@@ -15,7 +15,9 @@ An order that the venue says filled nothing is no sign of a loop: the next one a
 failing relief is told elsewhere.
 
 What is tripped stops all cutting below LIQUIDATION. At LIQUIDATION, and for a flatten that is latched, it
-goes on in single steps: one order, or one pair of a hedge, and then nothing for `SINGLE_STEP_EVERY`.
+goes on step by step, each alarmed. What says that our orders are too many or in vain slows it down as well:
+such a step is one order, or one pair of a hedge, and then nothing for `SINGLE_STEP_EVERY`. A fall of all
+venues or a dear fill does not: then the market is fast, and a slow hand is what the venues liquidate.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,10 +73,11 @@ class Conduct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trip:
-    """One breaker that is tripped, with its numbers for people."""
+    """One breaker that is tripped, with its numbers for people; `slows`: also what goes on goes slowly."""
 
     reason: Reason
     detail: str
+    slows: bool = True
 
 
 def tripped(
@@ -156,14 +159,14 @@ def _slipped(cuts: Sequence[Cut], limits: ReductionLimits, now: datetime) -> Ite
     if worst is not None and (worst.slippage or ZERO) > limits.max_slippage:
         rate = f"{(worst.slippage or ZERO) * 100:.2f} %"
         detail = f"{worst.key[1]} {worst.key[0]} filled {rate} worse than mark, at most {limits.max_slippage}"
-        yield Trip(reason=Reason.SLIPPAGE_OVER_CAP, detail=detail)
+        yield Trip(reason=Reason.SLIPPAGE_OVER_CAP, detail=detail, slows=False)
 
 
 def _common(breaching: Sequence[str]) -> Iterator[Trip]:
     if len(breaching) >= COMMON_VENUES:
         within = f"{COMMON_WINDOW.total_seconds():g} s"
         detail = f"{', '.join(sorted(breaching))} breached within {within}: one cause, or one fault of ours"
-        yield Trip(reason=Reason.COMMON_MODE, detail=detail)
+        yield Trip(reason=Reason.COMMON_MODE, detail=detail, slows=False)
 
 
 def _by_position(cuts: Sequence[Cut]) -> dict[Key, list[Cut]]:

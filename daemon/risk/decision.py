@@ -223,8 +223,8 @@ def _within_budgets(act: Act, assessment: Assessment, policy: MarginPolicy, cont
     """Return what budgets and breakers leave of an ordering act.
 
     Too many episodes an hour mean that something fights us, or that a figure flaps: then only a unit that the
-    venue itself is about to liquidate is still acted upon. What breakers stop below LIQUIDATION goes on there
-    in single steps.
+    venue itself is about to liquidate is still acted upon. What breakers stop below LIQUIDATION goes on
+    there, slowly where they say so.
     """
     if act.action not in {Action.REDUCE, Action.FLATTEN}:
         return act
@@ -235,10 +235,11 @@ def _within_budgets(act: Act, assessment: Assessment, policy: MarginPolicy, cont
         return Hold(reason=Reason.EPISODE_BUDGET, facts=act.facts, instead_of=act.action)
     if not context.trips:
         return act
-    trip = context.trips[0]
+    slowing = next((trip for trip in context.trips if trip.slows), None)
+    trip = slowing or context.trips[0]
     goes_on = latched or (unit is not None and unit.level is Level.LIQUIDATION)
-    if goes_on and context.may_step:
-        return replace(act, despite=trip.reason)
+    if goes_on and (slowing is None or context.may_step):
+        return replace(act, despite=trip.reason, single=slowing is not None)
     facts = replace(act.facts, detail=trip.detail)
     return Hold(reason=trip.reason, facts=facts, instead_of=act.action)
 

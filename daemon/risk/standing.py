@@ -173,7 +173,7 @@ class TransitionKind(StrEnum):
     CALL_AVERTED = "call_averted"  # what was announced is no longer near, and did not happen
     BREAKER_TRIPPED = "breaker_tripped"
     BREAKER_RESET = "breaker_reset"
-    SINGLE_STEP = "single_step"  # taken at LIQUIDATION despite a breaker
+    STEP_DESPITE_BREAKER = "step_despite_breaker"  # at LIQUIDATION
     REOPENED = "reopened"
     TWIN_SUSPECTED = "twin_suspected"
 

@@ -55,14 +55,14 @@ async def test_a_rival_that_buys_back_is_alarmed_and_does_not_make_it_spin(
     assert "stopped: cutting below LIQUIDATION" in stuck.message
     assert "goes on: alarms" in stuck.message
     # at LIQUIDATION it goes on, a step at a time, each alarmed and each after it saw what the last has done
-    alarms, tripped_at = desk.events("single_step"), stuck.time
+    alarms, tripped_at = desk.events("step_despite_breaker"), stuck.time
     late = [intent for intent in desk.intents() if intent.created_at > tripped_at]
     assert len(late) == len(alarms) >= 3
     assert {alarm.reason for alarm in alarms} <= {Reason.NO_PROGRESS, Reason.REDUCED_BEYOND}
     assert len(desk.intents()) <= 180 / 10
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     loud = {line["event"] for line in lines if line["severity"] == "error"}
-    assert {"reopened", "breaker_tripped", "single_step"} <= loud
+    assert {"reopened", "breaker_tripped", "step_despite_breaker"} <= loud
 
 
 async def test_below_liquidation_a_rival_is_no_longer_fought(desk: Desk) -> None:
@@ -102,10 +102,10 @@ async def test_breakers_outlive_the_process(desk: Desk) -> None:
 
     again = {event.reason for event in desk.events("breaker_tripped")[sent:]}
     assert again == {Reason.NO_PROGRESS, Reason.REDUCED_BEYOND}
-    assert told(desk, "single_step")[-1] in again
+    assert told(desk, "step_despite_breaker")[-1] in again
 
 
-async def test_a_fill_far_worse_than_mark_makes_it_go_in_single_steps(open_desk: Callable[..., Desk]) -> None:
+async def test_a_fill_far_worse_than_mark_has_every_step_alarmed(open_desk: Callable[..., Desk]) -> None:
     limits = ReductionLimits(step_fraction=D("0.05"))
     desk = open_desk(policy=replace(QUIET, limits=limits))
     await desk.run()
@@ -123,7 +123,7 @@ async def test_a_fill_far_worse_than_mark_makes_it_go_in_single_steps(open_desk:
     assert told(desk, "breaker_tripped") == [Reason.SLIPPAGE_OVER_CAP]
     (event,) = desk.events("breaker_tripped")
     assert "worse than mark" in event.message
-    assert told(desk, "single_step")
+    assert told(desk, "step_despite_breaker")
     await desk.watch(70)
     assert Reason.SLIPPAGE_OVER_CAP in told(desk, "breaker_reset")
 
@@ -150,7 +150,7 @@ async def test_a_spent_budget_slows_it_down_and_stops_it_below_liquidation(
     assert len(times) > 7
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times[5:])]
     assert min(gaps) >= 2
-    assert len(told(desk, "single_step")) == len(times) - 5
+    assert len(told(desk, "step_despite_breaker")) == len(times) - 5
     desk.fall_to("0.86")
     sent = len(desk.received())
     outcomes = await desk.watch(20)
@@ -182,7 +182,7 @@ async def test_venues_that_breach_together_stop_the_critical_tier_for_a_moment(
     assert told(desk, "breaker_reset") == [Reason.COMMON_MODE]
 
 
-async def test_venues_that_breach_together_leave_liquidation_its_single_steps(desk: Desk) -> None:
+async def test_venues_that_breach_together_leave_liquidation_its_steps(desk: Desk) -> None:
     common = CommonMode()
     desk.begin(common=common)
     await desk.run()
@@ -191,7 +191,7 @@ async def test_venues_that_breach_together_leave_liquidation_its_single_steps(de
     desk.fall_to("0.95")
     await desk.watch(3)
 
-    assert told(desk, "single_step")[:1] == [Reason.COMMON_MODE]
+    assert told(desk, "step_despite_breaker")[:1] == [Reason.COMMON_MODE]
     assert desk.received() != []
 
 

@@ -13,9 +13,9 @@ from daemon.risk.reason import Reason
 D = Decimal
 BUILD = Any
 LOOKED = {"cancellable_orders": 0}
-SPENT = Trip(reason=Reason.ORDER_BUDGET, detail="30 orders within a minute")
-STUCK = Trip(reason=Reason.NO_PROGRESS, detail="long BTCUSDT is no smaller after 3 steps")
 """Somebody looked for orders in this step and found none."""
+
+SPENT = Trip(reason=Reason.ORDER_BUDGET, detail="30 orders within a minute")
 
 
 def over(action: Action, reason: Reason, state: RungState = RungState.EXHAUSTED) -> Rung:
@@ -247,53 +247,6 @@ def test_one_episode_less_within_the_hour_is_still_allowed(build: BUILD) -> None
 
 def test_the_episode_budget_does_not_stand_before_a_venue_that_is_about_to_liquidate(build: BUILD) -> None:
     assert isinstance(near_the_venue(build).decide(**LOOKED, episodes_last_hour=99), Act)
-
-
-def test_despite_a_breaker_liquidation_goes_on_in_single_steps(build: BUILD) -> None:
-    act = in_episode(build).decide(**LOOKED, trips=(STUCK, SPENT))
-
-    assert isinstance(act, Act)
-    assert (act.action, act.despite) == (Action.REDUCE, Reason.NO_PROGRESS)
-    hold = in_episode(build).decide(**LOOKED, trips=(STUCK,), may_step=False)
-    assert isinstance(hold, Hold)
-    assert (hold.reason, hold.instead_of) == (Reason.NO_PROGRESS, Action.REDUCE)
-
-
-def test_below_liquidation_a_breaker_stops_the_cut_and_says_why(build: BUILD) -> None:
-    watch = in_episode(build).levered("0.85", 3)
-
-    hold = watch.decide(**LOOKED, trips=(STUCK,))
-    assert isinstance(hold, Hold)
-    assert (hold.reason, hold.instead_of) == (Reason.NO_PROGRESS, Action.REDUCE)
-    assert STUCK.detail in hold.facts.detail
-    assert isinstance(watch.decide(**LOOKED), Act)
-
-
-def test_a_latched_flatten_goes_on_despite_a_breaker(build: BUILD) -> None:
-    watch = in_episode(build).levered("0.85", 3)
-    act = watch.decide(**LOOKED, trips=(STUCK,), flattening=frozenset({"account"}))
-
-    assert isinstance(act, Act)
-    assert (act.action, act.despite) == (Action.FLATTEN, Reason.NO_PROGRESS)
-
-
-def test_a_breaker_stops_neither_cancelling_nor_collateral(build: BUILD) -> None:
-    watch = in_episode(build).levered("0.85", 3)
-
-    cancel = watch.decide(cancellable_orders=2, trips=(STUCK,), may_step=False)
-    assert isinstance(cancel, Act)
-    assert (cancel.action, cancel.despite) == (Action.CANCEL_ORDERS, None)
-    top_up = watch.decide(**LOOKED, funds=D(500), trips=(STUCK,), may_step=False)
-    assert isinstance(top_up, Act)
-    assert (top_up.action, top_up.despite) == (Action.TOP_UP, None)
-
-
-def test_a_possible_twin_stops_everything(build: BUILD) -> None:
-    for context in ({"cancellable_orders": 2}, LOOKED, {**LOOKED, "funds": D(500)}):
-        hold = near_the_venue(build).decide(**context, twin="1 open order of another install")
-        assert isinstance(hold, Hold)
-        assert hold.reason is Reason.UNKNOWN_OWN_ORDER
-        assert "another install" in hold.facts.detail
 
 
 def test_the_step_budget_leaves_only_the_flatten(build: BUILD) -> None:

@@ -187,7 +187,7 @@ class Account(RuleBasedStateMachine):
             if isinstance(self.decision, Act):
                 self.act(self.decision, shown, fate, *rungs, over)
             return
-        if act.despite is not None:
+        if act.single:
             plan = first_step(plan)
         verdict = approve(
             plan,
@@ -197,7 +197,7 @@ class Account(RuleBasedStateMachine):
             history=History(
                 orders_last_minute=self.orders_last_minute,
                 steps_in_episode=self.steps,
-                single_step=act.despite is not None,
+                single_step=act.single,
             ),
             now=self.build.at(self.now),
         )

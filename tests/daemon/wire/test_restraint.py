@@ -55,7 +55,7 @@ async def test_a_rival_bot_is_told_of_and_never_raced(
             await asyncio.sleep(30)
             later = watch.intents(cell)[sent:]
             assert 0 < len(later) <= 30 / 2, watch.tell(cell)
-            assert len(watch.events(cell, "single_step")) >= len(later) - 1
+            assert len(watch.events(cell, "step_despite_breaker")) >= len(later) - 1
         (told, *_) = watch.events(cell, "reopened")
         assert "somebody else" in told.message
         assert all(spec.reduce_only for spec in cell.received())
@@ -95,7 +95,7 @@ async def test_an_order_of_another_margind_holds_the_account(
         await watch.until([cell], watch.is_settled, within=120, why="cut to the target")
 
 
-async def test_three_venues_that_fall_together_are_cut_in_single_steps(
+async def test_three_venues_that_fall_together_are_cut_with_an_alarm_each(
     cell_of: Callable[..., Cell], watching: Callable[..., Any]
 ) -> None:
     cells = [cell_of(f"desk-{venue}", venue) for venue in VENUES]
