@@ -143,7 +143,7 @@ class Cycle:
             sight, decision = await self._see()
             provided = None
             if isinstance(decision, (Act, Advise)):
-                provided = await self._provision.take()
+                provided = await self._provision.take(sight.snapshot)
                 self._tell(self._restraint.saw_orders(provided.orders or (), self._clock.now()))
                 decision = self._decide(sight, provided)
         finally:
@@ -160,7 +160,7 @@ class Cycle:
         decision = self._judge(sight)
         for _ in range(CONFIRMATIONS):
             if self._may_act():
-                self._provision.start(self._wants())
+                self._provision.start(self._wants(), sight.snapshot)
             if not isinstance(decision, Confirm):
                 break
             await self._clock.sleep(decision.after.total_seconds())
@@ -203,8 +203,8 @@ class Cycle:
             outlooks=self._foresight.follow(sight.observation),
         )
         self._tell(transitions)
-        is_settled = not self._is_unsettled(sight)
-        self._tell(self._restraint.see(sight, self._alarm, transitions, is_settled=is_settled))
+        settled = not self._is_unsettled(sight)
+        self._tell(self._restraint.see(sight, self._alarm, transitions, is_settled=settled))
         if sight.assessment is not None:
             self._previous = sight.assessment
         self._ladder.memory.next_picture(self._clock.uptime())
@@ -239,6 +239,7 @@ class Cycle:
         return Wants(
             orders=Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()),
             funds_in=worst.currency if may_move_in and worst is not None else None,
+            cut=worst.key if worst and {Action.REDUCE, Action.FLATTEN}.intersection(actions) else None,
         )
 
     def _decide(self, sight: Sight, provided: Provided | None) -> Decision:
@@ -319,6 +320,7 @@ class Cycle:
             assessment=sight.assessment,
             orders=provided.orders,
             funds_in=provided.funds_in,
+            books=provided.books,
             episode=self._episode_number(),
             step=current.steps if current and self._alarm.episode else 0,
             mode=self._mandate.mode(),
@@ -365,13 +367,10 @@ class Cycle:
         )
 
     def _next_s(self, climb: Climb | None, duration_s: float) -> float:
+        acute = climb is not None and climb.sent > 0 and self._is_acute()
+        venue = self._broker.capabilities
         return next_look_s(
-            self._alarm,
-            self._policy,
-            self._broker.capabilities,
-            self._settlement,
-            acute=climb is not None and climb.sent > 0 and self._is_acute(),
-            duration_s=duration_s,
+            self._alarm, self._policy, venue, self._settlement, acute=acute, duration_s=duration_s
         )
 
     def _is_acute(self) -> bool:

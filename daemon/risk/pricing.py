@@ -15,7 +15,8 @@ binds only while the maintenance ratio is above its target, and only prices: an 
 resort, takes what there is.
 
 Where a fresh book is known and holds enough within that distance, the order asks no worse than the level that
-completes it; each try and each bit of urgency takes it as much further as it would have taken it without.
+completes it, and the slippage that every cut is reckoned to cost: by the time it arrives the book has moved.
+Each try and each bit of urgency takes it as much further as it would have taken it without.
 
 Source: dYdX v4 `protocol/x/clob/keeper/liquidations.go`, fillable price: (PNNV - ABR x SMMR x PMMR) / PS with
 ABR = clamp(BA x (1 - TNC / TMMR), 0, 1).
@@ -126,7 +127,7 @@ def limit_price(
     touch = None if book is None or quantity is None else marketable_price(book, side, quantity)
     if touch is not None:
         near = max(direction(position.side) * (mark - touch) / mark, ZERO)
-        distance = min(distance, near + farthest - allowed(limits, 0, ZERO))
+        distance = min(distance, near + limits.expected_slippage + farthest - allowed(limits, 0, ZERO))
     price = fillable_price(position.side, mark_price=mark, given=distance, spread=mark)
     last, step = fillable_price(position.side, mark_price=mark, given=hard, spread=mark), rules.price_step
     if side is OrderSide.SELL:

@@ -223,14 +223,14 @@ ABOVE = book(("50100", "5"))
 @pytest.mark.parametrize(
     ("seen", "quantity", "tries", "given", "price"),
     [
-        (DEEP, "0.5", 0, "0", "49990.0"),
-        (DEEP, "1.5", 0, "0", "49950.0"),
-        (DEEP, "1.5", 1, "0", "49700.0"),  # as much further as the second try goes
-        (DEEP, "1.5", 0, "0.5", "49325.0"),
+        (DEEP, "0.5", 0, "0", "49965.0"),
+        (DEEP, "1.5", 0, "0", "49925.0"),
+        (DEEP, "1.5", 1, "0", "49675.0"),  # as much further as the second try goes
+        (DEEP, "1.5", 0, "0.5", "49300.0"),
         (DEEP, "9", 0, "0", "49750.0"),  # the book does not hold it: what is allowed
         (FAR, "1", 0, "0", "49750.0"),  # beyond what is allowed
         (FAR, "1", 1, "0", "49500.0"),
-        (ABOVE, "1", 0, "0", "50000.0"),  # never better than mark: it would miss a book that moves
+        (ABOVE, "1", 0, "0", "49975.0"),  # never better than mark: it would miss a book that moves
     ],
 )
 def test_a_book_makes_the_first_price_kind(
