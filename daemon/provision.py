@@ -49,12 +49,14 @@ class Wants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provided:
-    """What was read: the orders whose turn it is, the funds, the books that came in time and can be believed.
+    """What was read: the orders that may be cancelled now, the funds, the books in time to be believed.
 
-    `orders` `None`: could not be read; `funds` `None`: none may be moved, or unknown.
+    `orders` `None`: could not be read; `funds` `None`: none may be moved, or unknown. `seen` are all resting
+    orders that protect nobody, whatever their turn.
     """
 
     orders: tuple[OpenOrder, ...] | None = ()
+    seen: tuple[OpenOrder, ...] = ()
     funds: Decimal | None = None
     funds_in: str | None = None
     books: Mapping[Symbol, OrderBook] = field(default_factory=lambda: NO_BOOKS)
@@ -82,7 +84,7 @@ class Provision:
         if self._running is not None or not wants:
             return
         self._running = _Errands(
-            orders=self._send(self._orders(wants, snapshot), "open orders"),
+            orders=self._send(self._orders(wants), "open orders"),
             funds=self._send(self._funds(wants), "funds"),
             books=self._send(self._order_books(wants.cut, snapshot, PATIENCE_S), "order books"),
             funds_in=wants.funds_in,
@@ -98,8 +100,10 @@ class Provision:
         if errands.orders in late:
             self._looked_at += RETRY_S - LOOK_EVERY_S
         left_s = PATIENCE_S - (self._clock.uptime() - began)
+        seen = _brought(errands.orders)
         return Provided(
-            orders=_brought(errands.orders),
+            orders=seen and self._due(seen, errands.cut, snapshot),
+            seen=seen or (),
             funds=_brought(errands.funds),
             funds_in=errands.funds_in,
             books=await self._believed(errands, snapshot, left_s),
@@ -129,8 +133,7 @@ class Provision:
         """Let the next cycle read the open orders anew: a cancellation has changed them."""
         self._looked_at = float("-inf")
 
-    async def _orders(self, wants: Wants, snapshot: AccountSnapshot | None) -> tuple[OpenOrder, ...] | None:
-        """Look at the open orders; of the unit that may be cut, those whose turn it is come first."""
+    async def _orders(self, wants: Wants) -> tuple[OpenOrder, ...] | None:
         now = self._clock.uptime()
         is_fresh = now - self._looked_at < LOOK_EVERY_S and not (self._spared and wants.cut is not None)
         if not wants.orders or is_fresh:
@@ -139,12 +142,15 @@ class Provision:
         orders = await look_at_orders(self._broker)
         if orders is None:
             self._looked_at += RETRY_S - LOOK_EVERY_S
-            return None
-        own = (
-            concerning(orders, snapshot, wants.cut) if wants.cut is not None and snapshot is not None else ()
-        )
-        due = in_turn(own, before_cut=True) or in_turn(orders, before_cut=wants.cut is not None)
-        self._spared = len(due) < len(orders)
+        return orders
+
+    def _due(
+        self, seen: tuple[OpenOrder, ...], cut: str | None, snapshot: AccountSnapshot
+    ) -> tuple[OpenOrder, ...]:
+        """Return the orders whose turn it is; those in the way of the unit that may be cut come first."""
+        own = concerning(seen, snapshot, cut) if cut is not None else ()
+        due = in_turn(own, before_cut=True) or in_turn(seen, before_cut=cut is not None)
+        self._spared = len(due) < len(seen)
         return due
 
     async def _funds(self, wants: Wants) -> Decimal | None:

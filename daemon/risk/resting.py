@@ -24,10 +24,14 @@ def in_turn(orders: Iterable[OpenOrder], *, before_cut: bool) -> tuple[OpenOrder
 def concerning(orders: Iterable[OpenOrder], snapshot: AccountSnapshot, unit: str) -> tuple[OpenOrder, ...]:
     """Return the orders that can change the unit named `unit`; one in an unknown instrument may.
 
+    All of them where the unit is not in the picture.
+
     An isolated position is changed by orders in its own instrument alone, a settle currency by those that
     settle in it.
     """
-    judged = snapshot.unit(unit)
+    judged = next((seen for seen in snapshot.units if seen.key == unit), None)
+    if judged is None:
+        return tuple(orders)
     if judged.kind is UnitKind.ISOLATED_POSITION:
         held = {position.symbol for position in snapshot.positions_of(unit)}
         return tuple(order for order in orders if order.symbol in held)
