@@ -7,8 +7,9 @@ from decimal import Decimal
 from brokers.models import AccountSnapshot, Measure, Position, Symbol
 from brokers.numbers import ZERO
 from brokers.order_book import OrderBook
+from daemon.risk.cost import TradingCost
 from daemon.risk.picture import PositionKey, UnitPicture, ValuedPosition
-from daemon.risk.plan import Infeasible, PlannedOrder, ReductionPlan
+from daemon.risk.plan import Alternative, Infeasible, PlannedOrder, ReductionPlan
 from daemon.risk.policy import Action, MarginPolicy, ReductionLimits
 from daemon.risk.reason import Reason
 from daemon.risk.shortfall import Shortfall, expected_ratio
@@ -17,7 +18,10 @@ from daemon.risk.sizing import Lots, limit_price
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """One step on one unit. `excluded` are positions that cannot be traded now; `books` are fresh."""
+    """One step on one unit. `excluded` are positions that cannot be traded now; `books` are fresh.
+
+    `urgent`: there is no time to be thrifty, each step must do what it can.
+    """
 
     unit: UnitPicture
     snapshot: AccountSnapshot
@@ -26,6 +30,7 @@ class Desk:
     market: bool
     excluded: frozenset[PositionKey]
     books: Mapping[Symbol, OrderBook]
+    urgent: bool = False
 
     @property
     def limits(self) -> ReductionLimits:
@@ -38,6 +43,12 @@ class Desk:
         if self.market or rules is None:
             return None
         return limit_price(position, rules, self.limits, self.step)
+
+    def cost(self, valued: ValuedPosition) -> TradingCost:
+        """Return what cutting a position costs: by its order book, where one was read."""
+        symbol = valued.position.symbol
+        rules, book = self.snapshot.markets.get(symbol), self.books.get(symbol)
+        return TradingCost(valued=valued, limits=self.limits, rules=rules, book=book)
 
     def lots(self, valued: ValuedPosition, most: Decimal) -> Lots | None:
         """Return the bounds of an order that takes `most` at most; `None`: there are no market rules."""
@@ -64,7 +75,7 @@ class Desk:
     ) -> tuple[PlannedOrder, tuple[Shortfall, ...]]:
         """Return one order and what is left after it."""
         notional = (valued.notional or ZERO) * quantity / valued.position.quantity
-        cost = notional * self.limits.cost_rate
+        cost = self.cost(valued).of(quantity)
         state = tuple(shortfall.after(valued.position.key, notional, cost) for shortfall in state)
         order = PlannedOrder(
             position=valued.position,
@@ -83,6 +94,7 @@ class Desk:
         orders: Sequence[PlannedOrder],
         after: Sequence[Shortfall],
         dust: tuple[PositionKey, ...],
+        alternatives: tuple[Alternative, ...] = (),
     ) -> ReductionPlan:
         """Return the step that `orders` make; `after` is what is left open after them."""
         target = self.policy.target
@@ -98,6 +110,7 @@ class Desk:
             reaches_target=not any(left.usage.exceeds(target(left.measure)) for left in after),
             dust=dust,
             notes=_notes(orders, self.snapshot),
+            alternatives=alternatives,
         )
 
     def unable(self, positions: Sequence[ValuedPosition], dust: tuple[PositionKey, ...]) -> Infeasible:
