@@ -259,6 +259,10 @@ def plan_summary(plan: ReductionPlan) -> dict[str, object]:
         ],
         "dust": ["/".join(map(str, key)) for key in plan.dust],
         "notes": list(plan.notes),
+        "alternatives": [
+            {"name": one.name, "orders": one.orders, "cost": str(one.cost), "reaches": one.reaches}
+            for one in plan.alternatives
+        ],
     }
 
 
