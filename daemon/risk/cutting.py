@@ -11,7 +11,7 @@ above it riskier than before by what it costs, is not taken.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.numbers import ZERO
@@ -50,7 +50,7 @@ def cut(desk: Desk, state: tuple[Shortfall, ...], choices: Sequence[Candidate]) 
     harmful = task.harmful(chosen, after)
     rest = [choice for number, choice in enumerate(choices) if number not in harmful]
     if harmful and rest:
-        return cut(desk, state, rest)
+        return replace(cut(desk, state, rest), helpful=task.helpful)
     if harmful:
         orders, after = (), state
     return Cuts(orders=orders, after=after, alternatives=alternatives, helpful=task.helpful)
@@ -80,7 +80,7 @@ class _Task:
         ways = {
             Strategy.LARGEST_MARGIN: self.whole.in_order(self._ranking(Strategy.LARGEST_MARGIN)),
             Strategy.WORST_PNL: self.whole.in_order(self._ranking(Strategy.WORST_PNL)),
-            Strategy.PRO_RATA: self.whole.in_parts(self.whole.part()),
+            Strategy.PRO_RATA: self.whole.pro_rata() or self.whole.everything(),
         }
         found = cheapest_of([way for way in (self.whole.cheapest(), *ways.values()) if way is not None])
         ways[Strategy.CHEAPEST_RELIEF] = found or self.whole.everything()

@@ -76,8 +76,11 @@ class Ways:
                 break
         return self.judged(taken)
 
-    def in_parts(self, part: float) -> Selection:
-        """Return the answer that cuts the same part of every offer, the largest first."""
+    def pro_rata(self) -> Selection | None:
+        """Return the answer that cuts the same part of all, the largest first; `None`: no part does."""
+        part = self.part()
+        if part is None:
+            return None
         by_size = sorted(range(len(self.offers)), key=lambda number: -self.offers[number].notional)
         return self.limited({number: part * self.offers[number].bound for number in by_size})
 
@@ -92,8 +95,8 @@ class Ways:
                 room -= offer.orders
         return self.judged(taken)
 
-    def part(self) -> float:
-        """Return the part of all offers that meets every need; one, where no part does.
+    def part(self) -> float | None:
+        """Return the part of all offers that meets every need; `None`: no part does.
 
         Newton's method from below: what a part gains rises ever more slowly.
         """
@@ -113,8 +116,8 @@ class Ways:
             if not ahead:
                 return part
             part += max(ahead)
-            if part >= 1:
-                return 1.0
+            if part > 1 + HAIR:
+                return None
         return part
 
     def judged(self, quantities: Quantities) -> Selection:

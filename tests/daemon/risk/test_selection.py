@@ -92,8 +92,13 @@ def test_pro_rata_takes_the_same_part_of_everything() -> None:
     offers = [offer([one(30, 1, 2), one(30, 1, 1)]), offer([one(40, 1, 1)])]
 
     # beyond a half the first gains 30 + 60 x, the second 40 x
-    assert abs(Selector(offers, [85]).part() - 0.55) < 1e-9
-    assert Selector(offers, [1000]).part() == 1
+    part = Selector(offers, [85]).part()
+    assert part is not None
+    assert abs(part - 0.55) < 1e-9
+    found = Selector(offers, [85]).pro_rata()
+    assert cut(found) == {0: 33, 1: 22}
+    assert Selector(offers, [130]).part() == 1
+    assert Selector(offers, [131]).pro_rata() is None
 
 
 def test_nothing_reaches_what_all_together_do_not() -> None:
