@@ -46,13 +46,6 @@ class TradingCost:
                 break
         return total
 
-    @property
-    def flat_rate(self) -> Decimal | None:
-        """What each unit of quantity costs where no book tells; `None`: one does."""
-        if self.rules is None or self.valued.rate is None or self._middle() is None:
-            return self._by_policy
-        return None
-
     def slices(self) -> Iterator[CostSlice]:
         """Yield the position from the first unit cut to the last; the rate never falls."""
         rules, rate, middle = self.rules, self.valued.rate, self._middle()
