@@ -61,9 +61,33 @@ class TradingCost:
             left -= width
             if left <= 0:
                 return
-        away = -self.limits.max_slippage if closing is OrderSide.SELL else self.limits.max_slippage
-        behind = _lost(rules, middle, middle * (ONE + away), self.limits.fee_rate) * rate
-        yield CostSlice(width=left, rate=max(dearest, behind))
+        yield CostSlice(width=left, rate=max(dearest, self._behind(middle, rules) * rate))
+
+    def segments(self) -> Iterator[tuple[float, float]]:
+        """Yield the same as (width, rate) in floats, for a search that reads many books."""
+        rules, rate, middle = self.rules, self.valued.rate, self._middle()
+        left = float(self.valued.position.quantity)
+        if rules is None or rate is None or self.book is None or middle is None:
+            yield left, float(self._by_policy)
+            return
+        size, inverse, in_unit = float(rules.contract_size), rules.kind is ContractKind.INVERSE, float(rate)
+        fair, fee = size / float(middle) if inverse else size * float(middle), float(self.limits.fee_rate)
+        closing, dearest = self.valued.position.closing_side, 0.0
+        for level in self.book.against(closing):
+            price, width = float(level.price), float(level.quantity)
+            value = size / price if inverse else size * price
+            dearest = max(dearest, (abs(value - fair) + fee * value) * in_unit)
+            yield min(width, left), dearest
+            left -= width
+            if left <= 0:
+                return
+        yield left, max(dearest, float(self._behind(middle, rules) * rate))
+
+    def _behind(self, middle: Decimal, rules: MarketRules) -> Decimal:
+        """Return what a unit loses at the worst price that the policy accepts, in settle currency."""
+        selling = self.valued.position.closing_side is OrderSide.SELL
+        away = -self.limits.max_slippage if selling else self.limits.max_slippage
+        return _lost(rules, middle, middle * (ONE + away), self.limits.fee_rate)
 
     @property
     def _by_policy(self) -> Decimal:

@@ -86,7 +86,7 @@ def _slices(choice: Candidate, needs: Sequence[Shortfall], costs: Costs) -> Iter
     curves: list[Iterator[Segment]] = []
     targets = []
     for leg, after in legs:
-        curves.append(_delayed(_costs(costs(leg)), after))
+        curves.append(_delayed(costs(leg).segments(), after))
         curves += [_delayed(_reliefs(leg, need), after) for need in needs]
         targets.append([float(need.target) if leg.position.key in need.relief else 0.0 for need in needs])
     for width, rates in merged(curves, float(choice.in_all)):
@@ -116,8 +116,8 @@ def _alike(choice: Candidate, needs: Sequence[Shortfall], cost: TradingCost) -> 
 
 
 def _priced(cost: TradingCost, most: float, frees: Sequence[tuple[float, float]]) -> Iterator[Slice]:
-    for piece in cost.slices():
-        width, price = min(float(piece.width), most), float(piece.rate)
+    for wide, price in cost.segments():
+        width = min(wide, most)
         yield Slice(width, price, tuple([relief - target * price for relief, target in frees]))
         most -= width
         if most <= 0:
@@ -129,11 +129,6 @@ def _delayed(segments: Iterator[Segment], after: float) -> Iterator[Segment]:
     if after > 0:
         yield after, 0.0
     yield from segments
-
-
-def _costs(cost: TradingCost) -> Iterator[Segment]:
-    for piece in cost.slices():
-        yield float(piece.width), float(piece.rate)
 
 
 def _reliefs(leg: ValuedPosition, need: Shortfall) -> Iterator[Segment]:

@@ -74,7 +74,7 @@ class Selector(Ways):
 
     def everything(self) -> Selection:
         """Return all that helps any need, the best first."""
-        weights = [1 / amount for amount in self.needs]
+        weights = [(need, 1 / amount) for need, amount in enumerate(self.needs)]
         ranked = [rank for number in range(len(self.offers)) if (rank := self._rank(number, 0, weights))]
         return self.in_order([number for _, _, number, _ in sorted(ranked)])
 
@@ -181,15 +181,17 @@ class Selector(Ways):
                     break
             yield self._greedy(members, weights)[0]
 
-    def _rank(self, number: int, place: int, weights: Sequence[float]) -> tuple[int, float, int, int] | None:
+    def _rank(
+        self, number: int, place: int, weights: Sequence[tuple[int, float]]
+    ) -> tuple[int, float, int, int] | None:
         """Return what a slice is sorted by, the most gain per cost first; `None`: it gains nothing."""
         offer = self.offers[number]
         piece = offer.curve.slice(place)
         if piece is None:
             return None
         gain = 0.0
-        for weight, one in zip(weights, piece.gains, strict=True):
-            gain += weight * one
+        for need, weight in weights:
+            gain += weight * piece.gains[need]
         if gain <= 0:
             return None
         worth = offer.weight
@@ -215,7 +217,8 @@ class Selector(Ways):
         missing = list(self.needs)
         enough = [HAIR * amount for amount in self.needs]
         watched = [need for need, weight in enumerate(weights) if weight > 0]
-        waiting = [rank for number in members if (rank := self._rank(number, 0, weights)) is not None]
+        weighing = [(need, weights[need]) for need in watched]
+        waiting = [rank for number in members if (rank := self._rank(number, 0, weighing)) is not None]
         heapify(waiting)
         taken: Wanted = {}
         last = 0
@@ -238,7 +241,7 @@ class Selector(Ways):
                 missing[need] -= part * gain
             if all(missing[need] <= enough[need] for need in watched):
                 break
-            if part >= width and (rank := self._rank(number, place + 1, weights)) is not None:
+            if part >= width and (rank := self._rank(number, place + 1, weighing)) is not None:
                 heappush(waiting, rank)
         return taken, last, all(still <= hair for still, hair in zip(missing, enough, strict=True))
 
