@@ -1,7 +1,7 @@
 """What it costs to cut a position now: the taker's fee, half the spread, and the depth that an order eats.
 
-With a fresh order book every level is reckoned from the middle of the book on; what lies behind its last
-level costs what the worst price that the policy accepts does, and never less than that level. Without a book
+With a fresh order book every level is reckoned from the middle of the book on, up to the worst price that
+the policy accepts: no limit goes further, and what lies behind the last level costs as much. Without a book
 the policy's own figure holds: fee + expected slippage, per notional at mark.
 
 Money is lost to the middle, not to the mark: what the mark is off the middle was lost before anybody traded.
@@ -49,19 +49,21 @@ class TradingCost:
     def slices(self) -> Iterator[CostSlice]:
         """Yield the position from the first unit cut to the last; the rate never falls."""
         rules, rate, middle = self.rules, self.valued.rate, self._middle()
-        left, dearest = self.valued.position.quantity, ZERO
+        left = self.valued.position.quantity
         if rules is None or rate is None or self.book is None or middle is None:
             yield CostSlice(width=left, rate=self._by_policy)
             return
-        closing = self.valued.position.closing_side
-        for level in self.book.against(closing):
+        most = self._most(middle, rules)
+        for level in self.book.against(self.valued.position.closing_side):
+            lost = _lost(rules, middle, level.price, self.limits.fee_rate)
+            if lost >= most:
+                break
             width = min(level.quantity, left)
-            dearest = max(dearest, _lost(rules, middle, level.price, self.limits.fee_rate) * rate)
-            yield CostSlice(width=width, rate=dearest)
+            yield CostSlice(width=width, rate=lost * rate)
             left -= width
             if left <= 0:
                 return
-        yield CostSlice(width=left, rate=max(dearest, self._behind(middle, rules) * rate))
+        yield CostSlice(width=left, rate=most * rate)
 
     def segments(self) -> Iterator[tuple[float, float]]:
         """Yield the same as (width, rate) in floats, for a search that reads many books."""
@@ -72,18 +74,20 @@ class TradingCost:
             return
         size, inverse, in_unit = float(rules.contract_size), rules.kind is ContractKind.INVERSE, float(rate)
         fair, fee = size / float(middle) if inverse else size * float(middle), float(self.limits.fee_rate)
-        closing, dearest = self.valued.position.closing_side, 0.0
-        for level in self.book.against(closing):
+        most = float(self._most(middle, rules))
+        for level in self.book.against(self.valued.position.closing_side):
             price, width = float(level.price), float(level.quantity)
             value = size / price if inverse else size * price
-            dearest = max(dearest, (abs(value - fair) + fee * value) * in_unit)
-            yield min(width, left), dearest
+            lost = abs(value - fair) + fee * value
+            if lost >= most:
+                break
+            yield min(width, left), lost * in_unit
             left -= width
             if left <= 0:
                 return
-        yield left, max(dearest, float(self._behind(middle, rules) * rate))
+        yield left, most * in_unit
 
-    def _behind(self, middle: Decimal, rules: MarketRules) -> Decimal:
+    def _most(self, middle: Decimal, rules: MarketRules) -> Decimal:
         """Return what a unit loses at the worst price that the policy accepts, in settle currency."""
         selling = self.valued.position.closing_side is OrderSide.SELL
         away = -self.limits.max_slippage if selling else self.limits.max_slippage

@@ -32,6 +32,7 @@ from daemon.risk.figures import percent
 from daemon.risk.picture import PositionKey, ValuedPosition, picture, value
 from daemon.risk.plan import Infeasible, PlannedOrder, ReductionPlan
 from daemon.risk.policy import Action, MarginPolicy
+from daemon.risk.pricing import urgency
 from daemon.risk.reason import Reason
 from daemon.risk.shortfall import Shortfall, out_of_danger, shortfalls, when_flat
 
@@ -68,8 +69,8 @@ def plan_reduction(
         policy=policy,
         step=step,
         market=urgent or policy.limits.is_market_step(step),
-        urgent=urgent,
         books=books,
+        urgency=urgency(judged, policy),
         excluded=frozenset(excluded).union(p.key for p in snapshot.positions if not p.reducible),
     )
     state = shortfalls(found, snapshot, policy)

@@ -1,9 +1,9 @@
 """What a plan takes in time, and what it costs to reach the same target by other strategies.
 
 Time is the CPU of `plan_reduction` alone, every coin with its book, under the default limits. Cost is that of
-a plan that may do all in one step; fees are 5.5 bp. Loser-first is what QuantConnect's LEAN does in a margin
-call (`Common/Securities/DefaultMarginCallModel.cs`): the largest unrealized loss first, each order sized for
-the whole shortage, until there is none left.
+a plan that may do all in one step (an urgent one: no order waits for its book to fill up); fees are 5.5 bp.
+Loser-first is what QuantConnect's LEAN does in a margin call (`Common/Securities/DefaultMarginCallModel.cs`):
+the largest unrealized loss first, each order sized for the whole shortage, until there is none left.
 """
 
 import gc
@@ -14,12 +14,13 @@ from decimal import Decimal
 from random import Random
 from statistics import median
 
+from brokers.numbers import ONE
 from daemon.risk.assessment import Assessment, assess
 from daemon.risk.candidate import candidates
 from daemon.risk.desk import Desk
 from daemon.risk.offering import needs_of, offers_of
 from daemon.risk.picture import picture
-from daemon.risk.policy import MarginPolicy, ReductionLimits
+from daemon.risk.policy import Confirmation, MarginPolicy, ReductionLimits
 from daemon.risk.reduction import ReductionPlan, plan_reduction
 from daemon.risk.shortfall import shortfalls
 from daemon.risk.strategy import Strategy
@@ -29,9 +30,10 @@ from tests.bench.spread import percentile
 FEE = Decimal("0.00055")
 LOSER_FIRST = "loser_first"
 ONE_STEP = MarginPolicy(
+    confirmation=Confirmation(urgent_utilization=Decimal("0.01"), urgent_maintenance=Decimal("0.01")),
     limits=ReductionLimits(
         step_fraction=Decimal(1), positions_per_step=60, orders_per_minute=60, fee_rate=FEE
-    )
+    ),
 )
 EVERYDAY = MarginPolicy(limits=ReductionLimits(fee_rate=FEE))
 SIZES = (5, 50, 200)
@@ -150,12 +152,13 @@ def loser_first(drawn: Drawn) -> float | None:
         step=0,
         market=True,
         books=drawn.books,
+        urgency=ONE,
         excluded=frozenset(),
     )
     state = shortfalls(unit, drawn.snapshot, ONE_STEP)
     needs = needs_of(state)
     choices = candidates(unit.positions, drawn.snapshot, market=True)
-    offers, _ = offers_of(choices, needs, desk.cost, Decimal(1))
+    offers, _ = offers_of(choices, needs, desk, Decimal(1))
     ranked = sorted(zip(choices, offers, strict=True), key=lambda pair: pair[0].legs[0].unrealized_pnl or 0)
     cost = Decimal(0)
     for choice, offer in ranked:
