@@ -254,3 +254,17 @@ def test_a_balanced_pair_that_can_all_be_cut_is_cut_to_the_end(book: Balance, wa
     reserve = 2 * (pair.band(own.name) + twin.finest)
     if abs(twin.delta) > quantity * own.per_quantity + reserve:
         assert quantity - cut < own.least, pair
+
+
+def test_a_partner_whose_order_would_make_it_worse_waits() -> None:
+    """0.02 too much on its side, orders of 0.1: one would leave 0.08 too little."""
+    coarse = replace(balance(leg("a", "0.98"), leg("b", "-1", lot="0.1"), tolerance="0.01"), before=ZERO)
+    assert coarse.follow(named("b")) == 0
+    assert coarse.follow(named("b"), D("0.5")) == 0
+    later = replace(coarse, legs=(leg("a", "0.94"), leg("b", "-1", lot="0.1")))
+    assert later.follow(named("b")) == D("0.1")
+
+
+def test_a_slice_is_never_more_than_can_be_cut() -> None:
+    pair = balance(replace(leg("a", "1"), cuttable=D("0.02")), leg("b", "-1"))
+    assert pair.slice_of(named("a"), D("0.05")) == D("0.02")
