@@ -13,9 +13,11 @@ from config.schema import Settings
 from daemon.clock import SKEWED_S, Clock, SystemClock, skewed
 from daemon.cycle import Cycle
 from daemon.errors import ConfigurationFault, FatalError
+from daemon.hedging import HedgeDesk
 from daemon.history import database_url, start_carrier
 from daemon.logs import configure, logger
 from daemon.opening import Account, KeyRefused, guarded_of, open_accounts, secrets_of
+from daemon.policies import hedges_of
 from daemon.risk.policy import Mode
 from daemon.sdnotify import notify
 from daemon.state import Board
@@ -49,15 +51,23 @@ async def run(settings: Settings, secrets: ResolvedSecrets, clock: Clock | None 
         _tell_orders(journal, clock.now())
         trusted = await _connect(accounts)
         _tell_skew(trusted, clock)
-        board = Board()
+        board, hedges = Board(), HedgeDesk(hedges_of(settings), journal=journal, clock=clock)
         guards = [
             Guard(
-                cycle=Cycle(guarded_of(settings, account), journal=journal, clock=clock, is_ready=is_ready),
+                cycle=Cycle(
+                    guarded_of(settings, account),
+                    journal=journal,
+                    clock=clock,
+                    is_ready=is_ready,
+                    hedges=hedges,
+                ),
                 board=board,
                 clock=clock,
             )
             for account, is_ready in trusted
         ]
+        for guard in guards:
+            hedges.on_due(guard.account, guard.wake)
         supervisor = Supervisor(guards, board=board, clock=clock)
         _on_signals(supervisor.stop)
         _keep_for_good()

@@ -21,6 +21,7 @@ from daemon.flatten import latched_units
 from daemon.footing import Climb, Footing
 from daemon.foresight import Foresight
 from daemon.guarded import Guarded
+from daemon.hedging import HedgeDesk, is_pressing, means_of
 from daemon.ladder import Ladder
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
@@ -28,7 +29,8 @@ from daemon.notebook import Notebook
 from daemon.provision import Provided, Provision, Wants
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
-from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide, sentence
+from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Facts, Hold, decide
+from daemon.risk.hedge_view import row_to_cut
 from daemon.risk.policy import Action, Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
@@ -36,6 +38,7 @@ from daemon.settlement import Settlement
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
 from daemon.topup import TopUp
+from daemon.wording import doing_word, outcome_sentence
 from database.journal import Journal
 from database.records import NO_EPISODE
 
@@ -54,7 +57,15 @@ WHILE_ALARMED_S = 1.0
 class Cycle:
     """The cycles of one account; `run` is one of them."""
 
-    def __init__(self, guarded: Guarded, *, journal: Journal, clock: Clock, is_ready: bool = False) -> None:
+    def __init__(
+        self,
+        guarded: Guarded,
+        *,
+        journal: Journal,
+        clock: Clock,
+        is_ready: bool = False,
+        hedges: HedgeDesk | None = None,
+    ) -> None:
         self._account = guarded.account
         self._connect = guarded.connect
         self._is_ready = is_ready
@@ -67,6 +78,8 @@ class Cycle:
         self._settlement = Settlement(broker=guarded.broker, journal=journal, clock=clock)
         self._top_up = TopUp(broker=guarded.broker, journal=journal, clock=clock, caps=guarded.caps)
         self._provision = Provision(broker=guarded.broker, top_up=self._top_up, clock=clock)
+        desk = hedges or HedgeDesk((), journal=journal, clock=clock)
+        self._hedges = desk.seat(self._account, guarded.policy)
         self._ladder = Ladder(
             broker=guarded.broker,
             journal=journal,
@@ -75,6 +88,7 @@ class Cycle:
             execution=self._execution,
             top_up=self._top_up,
             config_hash=guarded.config_hash,
+            hedges=self._hedges,
         )
         self._clock_watch = ClockWatch(broker=guarded.broker, clock=clock)
         interval, after = guarded.policy.poll_interval, guarded.cancel_all_after
@@ -119,7 +133,9 @@ class Cycle:
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
-        decision, climb = await self._carry_out(decision, sight, provided)
+        decision, climb = await self._follow(decision, sight)
+        if climb is None:
+            decision, climb = await self._carry_out(decision, sight, provided)
         self._notebook.commit(self._alarm, sight)
         is_good = sight.assessment is not None and self._alarm.protection is Protection.PROTECTED
         self._dead_man.saw(self._mandate.mode(), is_good=is_good)
@@ -161,6 +177,9 @@ class Cycle:
 
     def _judge(self, sight: Sight) -> Decision:
         self._advance(sight)
+        is_good = self._alarm.protection is Protection.PROTECTED and not self._is_unsettled(sight)
+        means = means_of(self._mandate.mode(), halted=self._mandate.is_halted(), is_good=is_good)
+        self._hedges.saw(sight, means)
         return self._decide(sight, None)
 
     def _advance(self, sight: Sight) -> None:
@@ -185,7 +204,8 @@ class Cycle:
 
     def _is_alarmed(self) -> bool:
         """Whether reads protect: they then use the emergency door and the reserve of the budget."""
-        return self._alarm.level >= Level.CRITICAL or self._alarm.episode is not None
+        is_alarmed = self._alarm.level >= Level.CRITICAL or self._alarm.episode is not None
+        return is_alarmed or self._hedges.due() is not None
 
     def _may_act(self) -> bool:
         """Whether any rung may be due, so that what it needs is worth reading."""
@@ -217,12 +237,9 @@ class Cycle:
 
     def _context(self, sight: Sight, provided: Provided | None) -> Context:
         now, journal, memory = self._clock.now(), self._journal, self._ladder.memory
-        is_behind = sight.snapshot is not None and self._ladder.catch_up.is_behind(
-            sight.snapshot, self._clock.uptime()
-        )
         return Context(
             halted=self._mandate.is_halted(),
-            unsettled=is_behind or self._ladder.repaying.is_fresh() or bool(self._settlement.open()),
+            unsettled=self._is_unsettled(sight),
             rungs=memory.rungs,
             cancellable_orders=None if provided is None else len(provided.orders or ()),
             funds=None if provided is None else provided.funds,
@@ -238,12 +255,30 @@ class Cycle:
             approved=self._mandate.approval() is not None,
         )
 
+    def _is_unsettled(self, sight: Sight) -> bool:
+        """Whether the picture may not hold yet what we have written."""
+        is_behind = sight.snapshot is not None and self._ladder.catch_up.is_behind(
+            sight.snapshot, self._clock.uptime()
+        )
+        return is_behind or self._ladder.repaying.is_fresh() or bool(self._settlement.open())
+
     def _orders_last_minute(self) -> int:
         now = self._clock.now()
         since = now - timedelta(minutes=1)
         return self._journal.intents.count_orders_since(self._account, since, until=now)
 
     # ------------------------------------------------------------------ act
+
+    async def _follow(self, decision: Decision, sight: Sight) -> tuple[Decision, Climb | None]:
+        """Trim a leg whose hedge asks for it, unless the account's own need is more pressing."""
+        trim = None if self._is_stopping or sight.assessment is None else self._hedges.due()
+        if trim is None or isinstance(decision, Confirm) or is_pressing(decision, sight):
+            return decision, None
+        footing = self._footing(sight, Provided())
+        row = row_to_cut(footing.snapshot.positions, trim.leg.symbol)
+        facts = Facts(unit=row.unit if row else None, level=self._alarm.level, detail=str(trim))
+        act = Act(action=Action.REDUCE, reason=trim.reason, facts=facts)
+        return act, await self._ladder.follow(act, trim, footing)
 
     async def _carry_out(
         self, decision: Decision, sight: Sight, provided: Provided | None
@@ -261,6 +296,8 @@ class Cycle:
                 climb = self._ladder.propose(decision, footing)
             else:
                 climb = await self._ladder.climb(decision, footing)
+            if climb.held is not None:
+                decision = Hold(reason=climb.held, facts=decision.facts, instead_of=decision.action)
             if not climb.gave_nothing:
                 break
             decision = self._decide(sight, provided)
@@ -322,9 +359,9 @@ class Cycle:
             level=self._alarm.seen_level,
             protection=self._alarm.protection,
             mode=self._mandate.mode(),
-            doing=_doing(decision, climb),
+            doing=doing_word(decision, climb),
             reason=decision.reason,
-            sentence=_sentence(decision, climb),
+            sentence=outcome_sentence(decision, climb),
             unit=seen.worst.key if seen and seen.worst else None,
             utilization=seen.utilization if seen else None,
             maintenance_ratio=seen.maintenance_ratio if seen else None,
@@ -356,23 +393,3 @@ class Cycle:
         if self._alarm.level >= Level.CRITICAL or self._alarm.protection is Protection.UNPROTECTED:
             interval = min(max(WHILE_ALARMED_S, pace), interval)
         return max(interval - duration_s, 0.05)
-
-
-def _doing(decision: Decision, climb: Climb | None) -> str:
-    match decision:
-        case Act() if climb is not None:
-            return decision.action.value
-        case Advise() if climb is not None:
-            return f"advise_{decision.action.value}"
-        case Confirm():
-            return "confirm"
-        case _:
-            return "hold"
-
-
-def _sentence(decision: Decision, climb: Climb | None) -> str:
-    if climb is None:
-        return sentence(decision)
-    if climb.gave_nothing:
-        return f"{climb.sentence}; {sentence(decision)}"
-    return climb.sentence

@@ -5,17 +5,19 @@ planned anew. What rungs have given over time is in `daemon.memory`.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from brokers.numbers import ZERO
 from brokers.orders import CancelReport, OpenOrder, Verdict
 from brokers.port import Broker
 from daemon.catchup import CatchUp
 from daemon.clock import Clock
+from daemon.complaints import tell_failing, tell_failing_cancels
 from daemon.execution import Execution
 from daemon.flatten import latch
 from daemon.footing import Climb, Footing
-from daemon.logs import logger
+from daemon.hedge_book import Trim
+from daemon.hedging import Bounded, HedgeSeat
 from daemon.memory import RungMemory
 from daemon.recording import plan_summary, repayment_summary, snapshot_summary
 from daemon.repaying import Repaying, repayment_sentence
@@ -23,17 +25,21 @@ from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.guard import History, RefusedPlan, approve
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
-from daemon.risk.reduction import Infeasible, PositionKey, plan_reduction
+from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
+from daemon.risk.trimming import plan_trim
 from daemon.sentences import cancel_sentence, cut_sentence, order_row, transfer_sentence
 from daemon.topup import TopUp
 from database.ids import random_id
 from database.journal import Journal
-from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, TransferState
+from database.records import NO_EPISODE, Event, IntentState, Plan, PlanState, TransferState
 from database.repayment_records import RepaymentState
 
 CANCEL_PATIENCE_S = 3.0
 """Longer than one cancellation may take: of many that hang, the later ones are left to the next round."""
+
+HEDGED_TRIES = 3
+"""Plans for one picture, each without the positions that a hedge holds back from the one before."""
 
 REFUSED_REPAYMENT_REST_S = 30.0
 """A refused repayment is not tried again sooner: Bybit takes none for a minute and a half of each hour."""
@@ -52,6 +58,7 @@ class Ladder:
         execution: Execution,
         top_up: TopUp,
         config_hash: str,
+        hedges: HedgeSeat,
     ) -> None:
         self._broker = broker
         self._journal = journal
@@ -60,6 +67,7 @@ class Ladder:
         self._execution = execution
         self._top_up = top_up
         self._config_hash = config_hash
+        self._hedges = hedges
         self.repaying = Repaying(broker=broker, journal=journal, clock=clock)
         self.memory = RungMemory()
         self.catch_up = CatchUp()
@@ -97,7 +105,8 @@ class Ladder:
         ended = self._clock.uptime()
         gone = sum(report.verdict is Verdict.ACCEPTED for report in reports)
         self.memory.count_cancel(unit, is_done=gone == len(orders), took_s=ended - began, uptime=ended)
-        self._tell_failing_cancels(footing, orders, reports)
+        if self.memory.cancels_in_vain and not self.memory.may_cancel(self._clock.uptime()):
+            tell_failing_cancels(footing, orders, reports, self.memory)
         sentence = cancel_sentence(len(orders), reports)
         with self._journal.transaction():
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
@@ -137,23 +146,6 @@ class Ladder:
         cancelling.cancel()
         await asyncio.wait({cancelling})
         return ()
-
-    def _tell_failing_cancels(
-        self, footing: Footing, orders: Sequence[OpenOrder], reports: Sequence[CancelReport]
-    ) -> None:
-        """Say that orders that may raise risk stay, as long as they do."""
-        if self.memory.may_cancel(self._clock.uptime()) or not self.memory.cancels_in_vain:
-            return
-        failed = next((report for report in reports if report.verdict is not Verdict.ACCEPTED), None)
-        logger().critical(
-            "cancels_fail",
-            account=footing.snapshot.account_id,
-            orders=[order.order_id for order in orders],
-            rounds_in_vain=self.memory.cancels_in_vain,
-            code=failed.code if failed else None,
-            why=(failed.message if failed else None) or "no answer",
-            next="margind goes on trying; cancel them at the venue",
-        )
 
     # ------------------------------------------------------------------ top up
 
@@ -208,18 +200,70 @@ class Ladder:
     # ------------------------------------------------------------------ reduce, flatten
 
     async def _cut(self, act: Act, unit: str, footing: Footing) -> Climb:
-        planned = plan_reduction(
+        bounded = Bounded(plan=None)
+        for _ in range(HEDGED_TRIES):
+            held, why = bounded.held, bounded
+            planned = self._plan_cut(act, unit, footing, held)
+            if isinstance(planned, Infeasible):
+                break
+            bounded = self._bound(act, planned, footing)
+            if bounded.plan is not None:
+                return await self._carry(act, bounded.plan, footing, is_slice=bounded.is_slice)
+            if bounded.held <= held:
+                return Climb(sentence=f"{act.action.value} waits: {bounded.why}", held=bounded.reason)
+        if isinstance(planned, Infeasible) and not held:
+            self.memory.pass_by(unit, act.action, planned.reason)
+            return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
+        return Climb(sentence=f"{act.action.value} is held: {why.why}", held=Reason.HEDGE_PARTNER_OUT)
+
+    def _plan_cut(
+        self, act: Act, unit: str, footing: Footing, held: Collection[PositionKey]
+    ) -> ReductionPlan | Infeasible:
+        return plan_reduction(
             footing.assessment,
             footing.snapshot,
             unit,
             self._policy,
             step=self.memory.tries.get(unit, 0),
             action=act.action,
-            excluded=self.memory.resting(self._clock.uptime()),
+            excluded=self.memory.resting(self._clock.uptime()).union(held),
+        )
+
+    def _bound(self, act: Act, planned: ReductionPlan, footing: Footing) -> Bounded:
+        """Return the plan as the hedges of its positions allow it."""
+        judged = footing.assessment.unit(planned.unit)
+        return self._hedges.bound(
+            planned,
+            urgent=judged is not None and judged.urgent,
+            forced=act.action is Action.FLATTEN,
+            may_slice=2 * footing.orders_last_minute < self._policy.limits.orders_per_minute,
+        )
+
+    async def follow(self, act: Act, trim: Trim, footing: Footing) -> Climb:
+        """Trim a leg because the other side of its hedge shrank; a step of no episode.
+
+        Raises:
+            JournalError: it could not be journaled, so nothing was sent.
+        """
+        step = self.memory.tries.get(act.facts.unit or "", 0)
+        planned = plan_trim(
+            footing.snapshot, trim.leg.symbol, trim.quantity, self._policy, step=step, urgent=trim.urgent
         )
         if isinstance(planned, Infeasible):
-            self.memory.pass_by(unit, act.action, planned.reason)
-            return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
+            return Climb(sentence=f"cannot follow: {planned.detail}", held=planned.reason)
+        return await self._carry(act, planned, footing, is_slice=True, trim=trim)
+
+    async def _carry(
+        self,
+        act: Act,
+        planned: ReductionPlan,
+        footing: Footing,
+        *,
+        is_slice: bool,
+        trim: Trim | None = None,
+    ) -> Climb:
+        """Carry a plan out, if the guard lets it pass. A slice is no step by itself unless it misses."""
+        unit = planned.unit
         checked = approve(
             planned,
             snapshot=footing.snapshot,
@@ -227,7 +271,7 @@ class Ladder:
             policy=self._policy,
             history=History(
                 orders_last_minute=footing.orders_last_minute,
-                steps_in_episode=self.memory.steps.get(unit, 0),
+                steps_in_episode=self.memory.steps.get(unit, 0) if trim is None else 0,
             ),
             now=self._broker.venue_now(),
         )
@@ -236,6 +280,8 @@ class Ladder:
         plan = self._plan(act, footing, plan_summary(planned))
         with footing.transaction():
             self._journal.plans.add(plan)
+            if trim is not None:
+                self._hedges.charge(trim)
             if act.action is Action.FLATTEN:
                 latch(self._journal, footing.snapshot.account_id, unit, self._clock.now(), act.reason)
             self._count_step(footing)
@@ -247,7 +293,9 @@ class Ladder:
                 step=footing.step,
                 reason=act.reason,
             )
+        self._hedges.sent(planned)
         intents = await self._execution.send(tickets)
+        self._hedges.done(intents, trim)
         with self._journal.transaction():
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
         outcomes = {
@@ -255,26 +303,11 @@ class Ladder:
             for ticket, intent in zip(tickets, intents, strict=True)
             if intent.state is not IntentState.ABANDONED
         }
-        self.memory.count_step(unit, outcomes, self._clock.uptime())
-        self._tell_failing(footing, outcomes)
+        self.memory.count_step(unit, outcomes, self._clock.uptime(), is_slice=is_slice)
+        tell_failing(footing, outcomes, self.memory)
         self.catch_up.note(intents, self._clock.uptime())
         self.memory.objections = frozenset()
         return Climb(sentence=cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
-
-    def _tell_failing(self, footing: Footing, outcomes: Mapping[PositionKey, Intent]) -> None:
-        """Say that relief does not work, as long as it does not."""
-        failing = self.memory.failing()
-        for key in failing.keys() & outcomes.keys():
-            logger().critical(
-                "relief_fails",
-                account=footing.snapshot.account_id,
-                symbol=key[0],
-                side=key[1].value,
-                orders_in_vain=failing[key],
-                code=outcomes[key].code,
-                why=outcomes[key].message or "nothing was filled",
-                next="margind goes on trying; look at the venue",
-            )
 
     def _refuse(self, act: Act, refused: RefusedPlan, footing: Footing) -> Climb:
         reasons = "; ".join(objection.detail for objection in refused.objections)

@@ -33,14 +33,14 @@ class HedgeGroup:
     """Legs of one coin. `tolerance` is the net delta that is nothing, in coins.
 
     `repair_budget` is how much may be trimmed in 24 hours, in coins, because a leg was lost otherwise than by
-    us.
+    us; `None`: such a loss is told and never repaired.
     """
 
     name: str
     legs: tuple[LegName, ...]
     tolerance: Decimal
     partner_out: PartnerRule
-    repair_budget: Decimal
+    repair_budget: Decimal | None
 
     def leg(self, account: AccountId, symbol: str) -> LegName | None:
         """Return the leg that a symbol's position of an account is; `None`: none."""
