@@ -278,7 +278,8 @@ class Cycle:
         row = row_to_cut(footing.snapshot.positions, trim.leg.symbol)
         facts = Facts(unit=row.unit if row else None, level=self._alarm.level, detail=str(trim))
         act = Act(action=Action.REDUCE, reason=trim.reason, facts=facts)
-        return act, await self._ladder.follow(act, trim, footing)
+        climb = await self._ladder.follow(act, trim, footing)
+        return (act, climb) if climb.sent else (decision, None)
 
     async def _carry_out(
         self, decision: Decision, sight: Sight, provided: Provided | None

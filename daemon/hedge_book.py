@@ -22,7 +22,7 @@ from brokers.numbers import ZERO, ceil_to_step, floor_to_step
 from daemon.clock import Clock
 from daemon.hedge_ledger import HedgeLedger
 from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
-from daemon.risk.hedge_loss import LegSize, Standing, Verdict, judge
+from daemon.risk.hedge_loss import LegSize, Standing, Verdict, judge, net_of
 from daemon.risk.hedge_view import LegViews, SeenLeg
 from daemon.risk.hedging import Balance, Leg
 from daemon.risk.reason import Reason
@@ -35,6 +35,9 @@ FOLLOW_LASTS_S = 30.0
 
 REPAIR_AFTER_S = 2.0
 """Between the look that shows a loss and the one that confirms it."""
+
+FIRST_LOOK_S = 20.0
+"""After a start, until every account should have been seen."""
 
 WAIT_PATIENCE_S = 20.0
 """A partner that could follow and has not for so long counts as out."""
@@ -106,6 +109,7 @@ class GroupBook:
         self.group = group
         self.ledger = ledger
         self._clock = clock
+        self._began = clock.uptime()
         self._reports: dict[AccountId, Report] = {}
         self._lost: dict[AccountId, str] = {}
         self._under_way: dict[LegName, Decimal] = {}
@@ -137,6 +141,14 @@ class GroupBook:
     def balance(self) -> Balance | str:
         """Return the group as it stands, or why nobody can say."""
         return self._balance(lambda report: report.good_for_s)
+
+    def why_dark(self) -> str | None:
+        """Return why the group is not known, once that has lasted; `None`: it is, or may be in a moment."""
+        found = self._balance(lambda report: report.dark_after_s)
+        missing = set(self.accounts()) - self._reports.keys()
+        if isinstance(found, Balance) or (missing and self._clock.uptime() - self._began < FIRST_LOOK_S):
+            return None
+        return found
 
     def _balance(self, good_for_s: Callable[[Report], float]) -> Balance | str:
         legs, bases = [], set()
@@ -222,8 +234,9 @@ class GroupBook:
     def _begin(self, balance: Balance | str, *, urgent: bool) -> None:
         """Remember how the group stood before the first slice."""
         self._urgent = urgent
-        if self._before is None and isinstance(balance, Balance):
-            self._before, self._owed = balance.net, ZERO
+        if self._before is None:
+            self._before = balance.net if isinstance(balance, Balance) else net_of(self.ledger.baseline or {})
+            self._owed = ZERO
 
     def waits(self, account: AccountId) -> bool:
         """Whether a leg of the account does."""
@@ -253,8 +266,6 @@ class GroupBook:
             return None
         ask = self._asked(balance, leg)
         owed = max(-leg.sign * self._owed, ZERO)
-        if owed + ask <= 0:
-            return None
         quantity = min(balance.follow(leg.name, ask), ceil_to_step((owed + ask) / leg.per_quantity, leg.lot))
         if quantity < min(leg.least, leg.cuttable):
             return None
@@ -332,9 +343,10 @@ class GroupBook:
         if self._before is None or self._ask is not None or self._under_way:
             return
         balance = self.balance()
-        is_followed = isinstance(balance, Balance) and not any(
-            self._follow(leg, balance) for leg in balance.legs
-        )
+        if isinstance(balance, str):
+            self._cut_at = max(self._cut_at, now - ASK_LASTS_S)  # nobody could follow yet
+            return
+        is_followed = not any(self._follow(leg, balance) for leg in balance.legs)
         if (is_followed and now - self._cut_at > ASK_LASTS_S) or now - self._cut_at > FOLLOW_LASTS_S:
             self._before, self._owed, self._urgent = None, ZERO, False
 

@@ -19,6 +19,7 @@ from daemon.risk.answer import Act, Decision
 from daemon.risk.hedge_group import HedgeGroup, LegName
 from daemon.risk.hedge_loss import Standing, Verdict
 from daemon.risk.hedge_view import view_legs
+from daemon.risk.hedging import Balance
 from daemon.risk.picture import PositionKey
 from daemon.risk.plan import ReductionPlan
 from daemon.risk.policy import Action, MarginPolicy, Mode
@@ -154,10 +155,10 @@ class HedgeSeat:
             self._desk.rouse(book, self._account, changed=changed)
 
     def _tell_dark(self, book: GroupBook) -> None:
-        known = book.balance()
-        if isinstance(known, str):
-            self._desk.tell(book, "known", "hedge_unknown", known, next="nobody follows until it is known")
-        else:
+        known, why = book.balance(), book.why_dark()
+        if why is not None:
+            self._desk.tell(book, "known", "hedge_unknown", why, next="nobody follows until it is known")
+        elif isinstance(known, Balance):
             self._desk.tell(book, "known", "hedge_known", f"net delta {known.net:f}")
 
     def _tell(self, book: GroupBook, verdict: Verdict) -> None:

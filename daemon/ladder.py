@@ -276,7 +276,7 @@ class Ladder:
             now=self._broker.venue_now(),
         )
         if isinstance(checked, RefusedPlan):
-            return self._refuse(act, checked, footing)
+            return self._refuse(act, checked, footing, is_own=trim is None)
         plan = self._plan(act, footing, plan_summary(planned))
         with footing.transaction():
             self._journal.plans.add(plan)
@@ -309,9 +309,10 @@ class Ladder:
         self.memory.objections = frozenset()
         return Climb(sentence=cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
 
-    def _refuse(self, act: Act, refused: RefusedPlan, footing: Footing) -> Climb:
+    def _refuse(self, act: Act, refused: RefusedPlan, footing: Footing, *, is_own: bool) -> Climb:
         reasons = "; ".join(objection.detail for objection in refused.objections)
-        self.memory.pass_by(refused.plan.unit, act.action, Reason.REFUSED_BY_GUARD)
+        if is_own:
+            self.memory.pass_by(refused.plan.unit, act.action, Reason.REFUSED_BY_GUARD)
         climb = Climb(sentence=f"the guard refused the plan: {reasons}", gave_nothing=True, refused=refused)
         if self.memory.objections == frozenset(refused.reasons):
             return climb  # journaled already: the same objections, one picture later

@@ -55,7 +55,7 @@ class Verdict:
 
 def judge(sizes: Sizes, baseline: Sizes | None, tolerance: Decimal) -> Verdict:
     """Return how a group stands, given the size of every leg now and when it was last whole."""
-    net = _net(sizes)
+    net = net_of(sizes)
     if abs(net) <= tolerance:
         return Verdict(standing=Standing.WHOLE, net=net)
     if baseline is None or baseline.keys() != sizes.keys():
@@ -65,14 +65,15 @@ def judge(sizes: Sizes, baseline: Sizes | None, tolerance: Decimal) -> Verdict:
         return Verdict(standing=Standing.BUILDING, net=net, grown=grown)
     shrunk = tuple(name for name in sizes if sizes[name].quantity != baseline[name].quantity)
     side = 1 if net > 0 else -1
-    moved = side * (net - _net(_at_present(baseline, sizes)))
+    moved = side * (net - net_of(_at_present(baseline, sizes)))
     surplus = min(abs(net), moved)
     if not shrunk or surplus <= 0:
         return Verdict(standing=Standing.DRIFTED, net=net, shrunk=shrunk)
     return Verdict(standing=Standing.LOST, net=net, surplus=surplus, shrunk=shrunk)
 
 
-def _net(sizes: Sizes) -> Decimal:
+def net_of(sizes: Sizes) -> Decimal:
+    """Return the net delta of legs of these sizes, in coins."""
     return sum((size.delta for size in sizes.values()), ZERO)
 
 
