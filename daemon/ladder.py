@@ -227,6 +227,7 @@ class Ladder:
             step=self.memory.tries.get(unit, 0),
             action=act.action,
             excluded=self.memory.resting(self._clock.uptime()).union(held),
+            books=footing.books,
         )
 
     def _bound(self, act: Act, planned: ReductionPlan, footing: Footing) -> Bounded:
@@ -277,7 +278,7 @@ class Ladder:
         )
         if isinstance(checked, RefusedPlan):
             return self._refuse(act, checked, footing, is_own=trim is None)
-        plan = self._plan(act, footing, plan_summary(planned))
+        plan = self._plan(act, footing, plan_summary(planned, footing.books))
         with footing.transaction():
             self._journal.plans.add(plan)
             if trim is not None:
@@ -317,7 +318,10 @@ class Ladder:
         if self.memory.objections == frozenset(refused.reasons):
             return climb  # journaled already: the same objections, one picture later
         plan = self._plan(
-            act, footing, {**plan_summary(refused.plan), "objections": reasons}, state=PlanState.REFUSED
+            act,
+            footing,
+            {**plan_summary(refused.plan, footing.books), "objections": reasons},
+            state=PlanState.REFUSED,
         )
         with footing.transaction():
             self._journal.plans.add(plan)
@@ -349,11 +353,12 @@ class Ladder:
                 step=self.memory.tries.get(advise.facts.unit, 0),
                 action=advise.action,
                 excluded=self.memory.resting(self._clock.uptime()),
+                books=footing.books,
             )
             if isinstance(planned, Infeasible):
                 self.memory.pass_by(planned.unit, advise.action, planned.reason)
                 return Climb(sentence=f"cannot {advise.action.value}: {planned.detail}", gave_nothing=True)
-            detail = plan_summary(planned)
+            detail = plan_summary(planned, footing.books)
         plan = self._plan(advise, footing, detail, state=PlanState.PROPOSED)
         with footing.transaction():
             self._journal.plans.add(plan)
