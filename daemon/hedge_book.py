@@ -145,10 +145,12 @@ class GroupBook:
     def why_dark(self) -> str | None:
         """Return why the group is not known, once that has lasted; `None`: it is, or may be in a moment."""
         found = self._balance(lambda report: report.dark_after_s)
+        return None if isinstance(found, Balance) or self._is_beginning() else found
+
+    def _is_beginning(self) -> bool:
+        """Whether some account has not been looked at yet, so shortly after the start."""
         missing = set(self.accounts()) - self._reports.keys()
-        if isinstance(found, Balance) or (missing and self._clock.uptime() - self._began < FIRST_LOOK_S):
-            return None
-        return found
+        return bool(missing) and self._clock.uptime() - self._began < FIRST_LOOK_S
 
     def _balance(self, good_for_s: Callable[[Report], float]) -> Balance | str:
         legs, bases = [], set()
@@ -179,7 +181,7 @@ class GroupBook:
         """Return why no partner of a leg can follow; `None`: one can, or there is nothing to follow with."""
         balance = self._balance(lambda report: report.dark_after_s)
         if isinstance(balance, str):
-            return balance
+            return None if self._is_beginning() else balance
         partners = balance.partners(name)
         reasons = [self._why_not(leg) for leg in partners]
         if not partners or None in reasons:

@@ -26,9 +26,12 @@ ALIASES = {"XBT": "BTC", "XDG": "DOGE"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """A signed amount of `base`. `per_quantity` > 0 is how much of it one unit of quantity is."""
+    """A signed amount of `base`. `per_quantity` > 0 is how much of it one unit of quantity is.
 
-    base: str
+    `base` `None`: only the venue knows the instrument, and its figure is believed to be in the right coin.
+    """
+
+    base: str | None
     amount: Decimal
     per_quantity: Decimal
 
@@ -51,14 +54,14 @@ def position_delta(position: Position, rules: MarketRules | None) -> Delta | Unk
     A venue's own figure counts before the contract; what only a venue can value (an option: no order can only
     reduce it) has no other.
     """
-    if rules is None:
-        return UnknownDelta(why=f"{position.symbol}: no market rules")
-    base = coin(rules.base)
+    base = coin(rules.base) if rules is not None else None
     if position.delta is not None:
         share = abs(position.delta) / position.quantity
-        return Delta(base=base, amount=position.delta, per_quantity=share or rules.contract_size)
+        return Delta(base=base, amount=position.delta, per_quantity=share or ONE)
     if not position.reducible:
         return UnknownDelta(why=f"{position.symbol}: the venue states no delta")
+    if rules is None:
+        return UnknownDelta(why=f"{position.symbol}: no market rules")
     each = quantity_delta(rules, position.mark_price)
     if each is None:
         return UnknownDelta(why=f"{position.symbol}: no mark price")

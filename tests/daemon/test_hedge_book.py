@@ -190,6 +190,17 @@ def test_a_partner_that_does_not_follow_counts_as_out_after_a_while(bench: Calla
     assert answers[-1] is Answer.HELD
 
 
+def test_at_a_start_a_partner_that_was_not_looked_at_yet_is_waited_for(bench: Callable[..., Bench]) -> None:
+    pair = bench(partner_out=PartnerRule.REDUCE_ANYWAY)
+    pair.see(LONG, "1")
+    assert pair.limit("0.5") == (Answer.WAIT, 0)
+    assert pair.book.why_dark() is None
+    pair.clock.s += 21
+    pair.see(LONG, "1")
+    assert pair.limit("0.5") == (Answer.BARED, D("0.5"))
+    assert pair.book.why_dark() == "short: not seen lately"
+
+
 def test_legs_of_different_coins_are_no_hedge(bench: Callable[..., Bench]) -> None:
     pair = bench()
     pair.see(LONG, "1")
