@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from brokers.models import AccountId
 from brokers.numbers import ZERO, ceil_to_step, floor_to_step
 from daemon.clock import Clock
 from daemon.hedge_ledger import HedgeLedger
+from daemon.hedge_terms import Answer, Limit, Report, Trim
 from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
 from daemon.risk.hedge_loss import LegSize, Standing, Verdict, judge, net_of
-from daemon.risk.hedge_view import LegViews, SeenLeg
+from daemon.risk.hedge_view import SeenLeg
 from daemon.risk.hedging import Balance, Leg
 from daemon.risk.reason import Reason
 
@@ -41,58 +41,6 @@ FIRST_LOOK_S = 20.0
 
 WAIT_PATIENCE_S = 20.0
 """A partner that could follow and has not for so long counts as out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What an account last saw of its legs, in a picture that may be acted upon.
-
-    `out` is why it cannot follow, `None`: it can. Up to `good_for_s` it may be acted upon by others, beyond
-    `dark_after_s` the account counts as out.
-    """
-
-    uptime: float
-    fetched_at: datetime
-    legs: LegViews
-    out: str | None
-    good_for_s: float
-    dark_after_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trim:
-    """What an account must cut of a leg now; `coins` is what it is worth. `urgent`: at market."""
-
-    group: str
-    leg: LegName
-    quantity: Decimal
-    coins: Decimal
-    reason: Reason
-    urgent: bool
-    why: str
-
-    def __str__(self) -> str:
-        """As people read it."""
-        return f"hedge {self.group}: {self.quantity:f} of {self.leg} ({self.why})"
-
-
-class Answer(StrEnum):
-    """Whether a leg may be cut."""
-
-    FREE = "free"  # whole, and the partners can follow
-    SLICE = "slice"  # a part
-    WAIT = "wait"  # not until the partners have followed
-    HELD = "held"  # not while the partners are out
-    BARED = "bared"  # whole, and nobody follows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """How much of a leg may be cut now, and why."""
-
-    answer: Answer
-    quantity: Decimal
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +116,11 @@ class GroupBook:
         net = sum((leg.delta for leg in legs), ZERO)
         before = net if self._before is None else self._before
         return Balance(legs=tuple(legs), tolerance=self.group.tolerance, before=before)
+
+    def quantities(self) -> tuple[Decimal | None, ...]:
+        """Return every leg's signed quantity as last seen; `None`: not seen. Prices do not move them."""
+        seen = (self._seen(name) for name in self.group.legs)
+        return tuple(None if leg is None else leg.size.quantity for leg in seen)
 
     def _sizes(self) -> dict[LegName, LegSize]:
         found = {}

@@ -12,8 +12,9 @@ from decimal import Decimal
 from brokers.models import AccountId, Position, Side
 from brokers.numbers import ZERO
 from daemon.clock import Clock
-from daemon.hedge_book import Answer, GroupBook, Limit, Report, Trim
+from daemon.hedge_book import GroupBook
 from daemon.hedge_ledger import HedgeLedger
+from daemon.hedge_terms import Answer, Limit, Report, Trim
 from daemon.logs import logger
 from daemon.risk.answer import Act, Decision
 from daemon.risk.hedge_group import HedgeGroup, LegName
@@ -135,7 +136,7 @@ class HedgeSeat:
                 book.lose(self._account, _why_dark(sight, means))
                 self._tell_dark(book)
                 continue
-            before = book.balance()
+            before = book.quantities()
             legs = view_legs(book.group.legs_of(self._account), sight.snapshot)
             report = Report(
                 uptime=self._clock.uptime(),
@@ -150,9 +151,7 @@ class HedgeSeat:
             self._tell_dark(book)
             if verdict is not None:
                 self._tell(book, verdict)
-            after = book.balance()
-            changed = isinstance(before, str) or isinstance(after, str) or before.net != after.net
-            self._desk.rouse(book, self._account, changed=changed)
+            self._desk.rouse(book, self._account, changed=before != book.quantities())
 
     def _tell_dark(self, book: GroupBook) -> None:
         known, why = book.balance(), book.why_dark()

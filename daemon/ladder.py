@@ -16,7 +16,7 @@ from daemon.complaints import tell_failing, tell_failing_cancels
 from daemon.execution import Execution
 from daemon.flatten import latch
 from daemon.footing import Climb, Footing
-from daemon.hedge_book import Trim
+from daemon.hedge_terms import Trim
 from daemon.hedging import Bounded, HedgeSeat
 from daemon.memory import RungMemory
 from daemon.recording import plan_summary, repayment_summary, snapshot_summary

@@ -66,8 +66,6 @@ class Guard:
         share, late = first_pause, 0.0
         while not self._stopping.is_set():
             self._awake.clear()
-            if self._stopping.is_set():
-                break
             pause = await self._once() * share
             share = 1.0
             pause -= min(late, pause / 2)

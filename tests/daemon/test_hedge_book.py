@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from brokers.models import AccountId
-from daemon.hedge_book import Answer, GroupBook, Report
+from daemon.hedge_book import GroupBook
 from daemon.hedge_ledger import HedgeLedger
+from daemon.hedge_terms import Answer, Report
 from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
 from daemon.risk.hedge_loss import LegSize, Standing
 from daemon.risk.hedge_view import SeenLeg, UnseenLeg
