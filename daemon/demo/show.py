@@ -13,6 +13,7 @@ import aiohttp
 from rich.console import Console
 
 from brokers.sandbox.presets import scenario as find_scenario
+from daemon.demo.hedged import ending_of_the_pair
 from daemon.demo.screen import Screen, console
 from daemon.demo.stage import START_PATIENCE_S, Market, Venues, write_sandbox_file
 from daemon.demo.verdict import AccountVerdict, ending, print_verdicts
@@ -74,6 +75,8 @@ async def show(*, speed: float, scenario: str) -> int:
     finally:
         await asyncio.gather(guarded.close(), alone.close())
     verdicts = _verdicts(ran, names, _orders(guarded))
+    if (pair := ending_of_the_pair(ran.alone, ran.guarded)) is not None:
+        out.print(f"\n{pair}", markup=False, soft_wrap=True)
     print_verdicts(out, verdicts, ran.started_at, _places(guarded))
     return EXIT_OK if all(verdict.is_protected for verdict in verdicts) else EXIT_FAILURE
 
