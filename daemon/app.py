@@ -11,6 +11,7 @@ from brokers.errors import BrokerError, VenueUnavailable
 from config.resolution import ResolvedSecrets
 from config.schema import Settings
 from daemon.clock import SKEWED_S, Clock, SystemClock, skewed
+from daemon.commonmode import CommonMode
 from daemon.cycle import Cycle
 from daemon.errors import ConfigurationFault, FatalError
 from daemon.hedging import HedgeDesk
@@ -51,7 +52,8 @@ async def run(settings: Settings, secrets: ResolvedSecrets, clock: Clock | None 
         _tell_orders(journal, clock.now())
         trusted = await _connect(accounts)
         _tell_skew(trusted, clock)
-        board, hedges = Board(), HedgeDesk(hedges_of(settings), journal=journal, clock=clock)
+        board, common = Board(), CommonMode()
+        hedges = HedgeDesk(hedges_of(settings), journal=journal, clock=clock)
         guards = [
             Guard(
                 cycle=Cycle(
@@ -59,6 +61,7 @@ async def run(settings: Settings, secrets: ResolvedSecrets, clock: Clock | None 
                     journal=journal,
                     clock=clock,
                     is_ready=is_ready,
+                    common=common,
                     hedges=hedges,
                 ),
                 board=board,

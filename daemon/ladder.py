@@ -23,6 +23,7 @@ from daemon.recording import plan_summary, repayment_summary, snapshot_summary
 from daemon.repaying import Repaying, repayment_sentence
 from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.guard import History, RefusedPlan, approve
+from daemon.risk.plan import first_step
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
@@ -265,6 +266,8 @@ class Ladder:
     ) -> Climb:
         """Carry a plan out, if the guard lets it pass. A slice is no step by itself unless it misses."""
         unit = planned.unit
+        if act.single:
+            planned = first_step(planned)
         checked = approve(
             planned,
             snapshot=footing.snapshot,
@@ -273,6 +276,7 @@ class Ladder:
             history=History(
                 orders_last_minute=footing.orders_last_minute,
                 steps_in_episode=self.memory.steps.get(unit, 0) if trim is None else 0,
+                single_step=act.single,
             ),
             now=self._broker.venue_now(),
         )
