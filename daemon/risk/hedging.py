@@ -21,6 +21,9 @@ from decimal import Decimal
 from brokers.numbers import ZERO, floor_to_step
 from daemon.risk.hedge_group import LegName
 
+ROUNDING = Decimal("1e-12")
+"""What a lot of an inverse contract may lack of itself: its coins are a quotient, cut off after 28 digits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
@@ -52,6 +55,10 @@ class Leg:
     def can_be_cut(self) -> bool:
         """Whether an order could make it smaller."""
         return self.sign != 0 and self.cuttable >= max(self.least, self.lot)
+
+    def lots_within(self, coins: Decimal) -> Decimal:
+        """Return the quantity, in whole lots, that `coins` are enough for."""
+        return floor_to_step(coins / self.per_quantity + self.lot * ROUNDING, self.lot)
 
     def cut(self, quantity: Decimal) -> "Leg":
         """Return the leg with `quantity` less."""
@@ -102,7 +109,7 @@ class Balance:
     def slice_of(self, name: LegName, wanted: Decimal) -> Decimal:
         """Return how much of `wanted` may be cut of `name` now, in quantity; zero: it must wait."""
         leg = self.leg(name)
-        within = floor_to_step(self.room(name) / leg.per_quantity, leg.lot)
+        within = leg.lots_within(self.room(name))
         quantity = min(wanted, within, leg.cuttable)
         return quantity if quantity >= min(leg.least, wanted) and quantity > 0 else ZERO
 
@@ -122,7 +129,7 @@ class Balance:
         amount = min(heavy, max(lacking, heavy - keep), leg.cuttable * leg.per_quantity)
         if amount <= 0:
             return ZERO
-        quantity = floor_to_step(amount / leg.per_quantity, leg.lot)
+        quantity = min(leg.lots_within(amount), leg.cuttable)
         if quantity < leg.least:
             quantity = ZERO
         left = heavy - quantity * leg.per_quantity

@@ -14,7 +14,7 @@ from daemon.risk.hedge_group import LegName
 from daemon.risk.hedging import Balance, Leg, Slice, interleave
 
 D = Decimal
-TINY = D("1e-18")
+TINY = D("1e-9")
 """What a division of an inverse contract may be off by."""
 
 
@@ -156,7 +156,7 @@ def bound_of(book: Balance, name: LegName) -> Decimal:
     own = book.leg(name)
     halves = [one.finest / 2 for one in book.legs if one.sign == -own.sign and one.can_be_cut]
     coarse = max(own.finest, min(halves, default=ZERO) + own.finest if halves else ZERO)
-    return max(abs(book.before), book.tolerance, coarse) + TINY
+    return max(abs(book.before), book.tolerance, coarse) + TINY * own.per_quantity
 
 
 def check_step(before: Balance, after: Balance, name: LegName) -> None:
@@ -167,7 +167,7 @@ def check_step(before: Balance, after: Balance, name: LegName) -> None:
     assert new.cuttable >= 0
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(book=books(), wanted=st.integers(1, 400))
 def test_the_band_holds_at_every_prefix_of_a_plan(book: Balance, wanted: int) -> None:
     own = book.legs[0]
@@ -180,7 +180,7 @@ def test_the_band_holds_at_every_prefix_of_a_plan(book: Balance, wanted: int) ->
         now = after
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     book=books(),
     wanted=st.integers(1, 400),
@@ -208,7 +208,7 @@ def test_the_band_holds_whatever_fills_and_in_whatever_order_they_act(
         now = after
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(book=books(), data=st.data())
 def test_the_band_holds_with_several_orders_under_way_at_once(book: Balance, data: st.DataObject) -> None:
     """Every long leg is in danger at once: all send what their room allows, and any of them fill."""
@@ -227,7 +227,7 @@ def test_the_band_holds_with_several_orders_under_way_at_once(book: Balance, dat
         assert abs(now.net) <= bound, (book, sent)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(book=books(), wanted=st.integers(1, 400))
 def test_beyond_the_urgent_line_every_step_after_the_first_brings_it_back(book: Balance, wanted: int) -> None:
     own = book.legs[0]
@@ -237,7 +237,7 @@ def test_beyond_the_urgent_line_every_step_after_the_first_brings_it_back(book: 
         assert abs(later) <= abs(earlier)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(book=books(), wanted=st.integers(1, 400))
 def test_a_balanced_pair_that_can_all_be_cut_is_cut_to_the_end(book: Balance, wanted: int) -> None:
     """It never gets stuck while both sides can be cut."""
@@ -268,3 +268,12 @@ def test_a_partner_whose_order_would_make_it_worse_waits() -> None:
 def test_a_slice_is_never_more_than_can_be_cut() -> None:
     pair = balance(replace(leg("a", "1"), cuttable=D("0.02")), leg("b", "-1"))
     assert pair.slice_of(named("a"), D("0.05")) == D("0.02")
+
+
+def test_the_last_lot_of_an_inverse_leg_does_not_fail_by_a_rounding() -> None:
+    """A third of a hundredth a contract: the room for one lot is a lot but for the 28th digit."""
+    third = D("0.01") / 3
+    own = replace(leg("a", "1", lot="0.25"), delta=64 * third, per_quantity=third, cuttable=D(64))
+    pair = balance(own, leg("b", "-0.213"), tolerance="0.001")
+    plan = list(interleave(pair, named("a"), D("0.5")))
+    assert sum(one.quantity for one in plan if one.leg == named("a")) == D("0.5")
