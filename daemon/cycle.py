@@ -35,8 +35,10 @@ from daemon.risk.assessment import Assessment, Protection
 from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Facts, Hold, decide
 from daemon.risk.hedge_view import row_to_cut
 from daemon.risk.policy import Action, Level, Mode
+from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
 from daemon.settlement import Settlement
+from daemon.shadowing import Shadowing
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
 from daemon.topup import TopUp
@@ -92,6 +94,7 @@ class Cycle:
         interval, after = guarded.policy.poll_interval, guarded.cancel_all_after
         self._dead_man = DeadMan(broker=guarded.broker, clock=clock, after=after, interval=interval)
         self._notebook = Notebook(self._account, journal=journal, clock=clock)
+        self._shadowing = Shadowing(guarded.broker, guarded.policy, journal=journal, clock=clock)
         self._alarm = self._notebook.recall()
         if self._alarm.episode is not None:
             sent = journal.intents.of_episode(self._account, self._alarm.episode.number)
@@ -129,9 +132,9 @@ class Cycle:
         try:
             sight, decision = await self._see()
             provided = None
-            if isinstance(decision, (Act, Advise)):
+            if isinstance(decision, (Act, Advise)) or self._may_funds_help(decision, sight):
                 provided = await self._provision.take(sight.snapshot)
-                self._tell(self._restraint.saw_orders(provided.orders or (), self._clock.now()))
+                self._tell(self._restraint.saw_orders(provided.seen, self._clock.now()))
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
@@ -139,6 +142,8 @@ class Cycle:
         if climb is None:
             decision, climb = await self._carry_out(decision, sight, provided)
         self._notebook.commit(self._alarm, sight)
+        sent = climb.sent if climb is not None else 0
+        self._shadowing.follow(decision, sight, self._alarm, self._mandate.mode(), sent=sent)
         is_good = sight.assessment is not None and self._alarm.protection is Protection.PROTECTED
         self._dead_man.saw(self._mandate.mode(), is_good=is_good)
         return self._outcome(sight, decision, climb, self._clock.uptime() - started)
@@ -220,6 +225,12 @@ class Cycle:
         return self._mandate.mode() is not Mode.OBSERVE and bool(
             self._alarm.episode is not None or self._policy.actions_at(self._alarm.level)
         )
+
+    def _may_funds_help(self, decision: Decision, sight: Sight) -> bool:
+        """Whether no rung is due and a top-up might be, once it is known what may be moved in."""
+        is_stuck = isinstance(decision, Hold) and decision.instead_of is None
+        is_needed = is_stuck and decision.reason is not Reason.TARGET_REACHED
+        return is_needed and sight.assessment is not None and self._provision.seeks_funds
 
     def _wants(self) -> Wants:
         """Return what the rungs that may be due now need to be told."""
