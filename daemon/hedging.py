@@ -126,13 +126,16 @@ class HedgeSeat:
         self._books = books
         self._desk = desk
         self._clock = clock
+        self._may_follow = False
 
     # ------------------------------------------------------------------ looking
 
     def saw(self, sight: Sight, means: Means) -> None:
         """Report a look; one that may not be acted upon leaves what was seen before to age."""
+        is_sound = means.is_good and _is_sound(sight)
+        self._may_follow = is_sound and means.why_not is None
         for book in self._books:
-            if sight.snapshot is None or not means.is_good or not _is_sound(sight):
+            if sight.snapshot is None or not is_sound:
                 book.lose(self._account, _why_dark(sight, means))
                 self._tell_dark(book)
                 continue
@@ -244,7 +247,9 @@ class HedgeSeat:
     # ------------------------------------------------------------------ following
 
     def due(self) -> Trim | None:
-        """Return what the account must trim now; `None`: nothing."""
+        """Return what the account must trim now; `None`: nothing, or its last look is none to act upon."""
+        if not self._may_follow:
+            return None
         return next((trim for book in self._books if (trim := book.due(self._account)) is not None), None)
 
     def charge(self, trim: Trim) -> None:

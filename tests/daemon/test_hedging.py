@@ -106,9 +106,9 @@ def test_urgent_and_flattening_plans_go_whole(seat: Callable[..., HedgeSeat], ho
     assert not found.is_slice
 
 
-def look_at(seat: HedgeSeat, side: Side) -> None:
+def look_at(seat: HedgeSeat, side: Side, means: Means = GOOD) -> None:
     snapshot = Build.book("100000", [Build.Row(quantity="2", side=side)])
-    seat.saw(Sight(observation=Build.judge(snapshot), snapshot=snapshot), GOOD)
+    seat.saw(Sight(observation=Build.judge(snapshot), snapshot=snapshot), means)
 
 
 def test_a_slice_waits_where_no_orders_are_left_for_slices(tmp_path: Path, clock: Clock) -> None:
@@ -142,6 +142,15 @@ def test_a_slice_waits_where_no_orders_are_left_for_slices(tmp_path: Path, clock
         trim = other.due()
         assert trim is not None
         assert (trim.quantity, trim.reason) == (D("0.050"), Reason.HEDGE_FOLLOW)
+        for means in (
+            Means(is_good=False, why_not=None),
+            Means(is_good=False, why_not="halted"),
+            Means(is_good=True, why_not="halted"),
+        ):
+            look_at(other, Side.SHORT, means)
+            assert other.due() is None, "a look that is none to act upon, or an account that may not"
+        look_at(other, Side.SHORT)
+        assert other.due() == trim
 
 
 def filled(plan: ReductionPlan) -> Intent:
