@@ -148,6 +148,9 @@ class Position:
 
     `netting` names what hedges it under other symbols: long and short of one name (and margin mode) stand
     against each other, and a unit of quantity is as much of the same thing in each. `None`: only its symbol.
+
+    `delta` is the venue's own, signed and in base, where only the venue can say (an option); `None`: it
+    follows from quantity and contract, or is not stated.
     """
 
     symbol: Symbol
@@ -169,6 +172,7 @@ class Position:
     updated_at: datetime | None = None
     netting: str | None = None
     reducible: bool = True
+    delta: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Refuse an empty row: a flat position is the absence of one."""

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from config.accounts import AccountSettings, Mode, stricter
+from config.hedges import HedgeSettings, misplaced
 from config.policy import PolicySettings
 from config.scalars import Allowance, Amount, Currency, Distance, Duration, Leverage, Share, Word, lasting
 from config.secrets import Reference
@@ -243,12 +244,14 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     brokers: BrokersSettings = BrokersSettings()
     accounts: Annotated[tuple[AccountSettings, ...], AfterValidator(_some)]
+    hedges: tuple[HedgeSettings, ...] = ()
 
     _source: Source = PrivateAttr(default_factory=Source)
 
     @model_validator(mode="after")
     def _accounts_fit_together(self) -> Self:
-        refuse([*self._twins(), *self._unsound_overrides()])
+        names = frozenset(account.id for account in self.accounts)
+        refuse([*self._twins(), *self._unsound_overrides(), *misplaced(self.hedges, names)])
         return self
 
     @property

@@ -14,9 +14,11 @@ from daemon.clock import SKEWED_S, Clock, SystemClock, skewed
 from daemon.commonmode import CommonMode
 from daemon.cycle import Cycle
 from daemon.errors import ConfigurationFault, FatalError
+from daemon.hedging import HedgeDesk
 from daemon.history import database_url, start_carrier
 from daemon.logs import configure, logger
 from daemon.opening import Account, KeyRefused, guarded_of, open_accounts, secrets_of
+from daemon.policies import hedges_of
 from daemon.risk.policy import Mode
 from daemon.sdnotify import notify
 from daemon.state import Board
@@ -51,6 +53,7 @@ async def run(settings: Settings, secrets: ResolvedSecrets, clock: Clock | None 
         trusted = await _connect(accounts)
         _tell_skew(trusted, clock)
         board, common = Board(), CommonMode()
+        hedges = HedgeDesk(hedges_of(settings), journal=journal, clock=clock)
         guards = [
             Guard(
                 cycle=Cycle(
@@ -59,12 +62,15 @@ async def run(settings: Settings, secrets: ResolvedSecrets, clock: Clock | None 
                     clock=clock,
                     is_ready=is_ready,
                     common=common,
+                    hedges=hedges,
                 ),
                 board=board,
                 clock=clock,
             )
             for account, is_ready in trusted
         ]
+        for guard in guards:
+            hedges.on_due(guard.account, guard.wake)
         supervisor = Supervisor(guards, board=board, clock=clock)
         _on_signals(supervisor.stop)
         _keep_for_good()

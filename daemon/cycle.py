@@ -7,13 +7,11 @@ the order is sized. What a cycle learned is committed with what it is about to d
 that does nothing commits only when something changed.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from brokers.errors import BrokerError
 from brokers.models import AccountId
-from brokers.port import Broker
 from daemon.clock import Clock
 from daemon.clockwatch import ClockWatch
 from daemon.commonmode import CommonMode
@@ -23,6 +21,8 @@ from daemon.execution import Execution
 from daemon.flatten import latched_units
 from daemon.footing import Climb, Footing
 from daemon.foresight import Foresight
+from daemon.guarded import Guarded
+from daemon.hedging import HedgeDesk, is_pressing, means_of
 from daemon.ladder import Ladder
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
@@ -32,15 +32,16 @@ from daemon.provision import Provided, Provision, Wants
 from daemon.restraint import Restraint, step_alarm
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
-from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Hold, decide
-from daemon.risk.policy import Action, Level, MarginPolicy, Mode
+from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Facts, Hold, decide
+from daemon.risk.hedge_view import row_to_cut
+from daemon.risk.policy import Action, Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
 from daemon.settlement import Settlement
 from daemon.shadowing import Shadowing
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
-from daemon.topup import TopUp, TopUpCaps
+from daemon.topup import TopUp
 from daemon.wording import doing_word, outcome_sentence
 from database.journal import Journal
 from database.records import NO_EPISODE
@@ -50,25 +51,6 @@ RUNGS_AT_ONCE = 8
 
 CONFIRMATIONS = 3
 """A picture that keeps getting worse needs a further read at each new level; so many within one cycle."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guarded:
-    """One account as its cycle needs it."""
-
-    broker: Broker
-    policy: MarginPolicy
-    mode: Mode
-    caps: TopUpCaps
-    config_hash: str
-    connect: Callable[[], Awaitable[None]]
-    """Connects the account and vets its key; raises a `BrokerError`."""
-    cancel_all_after: timedelta | None = None
-
-    @property
-    def account(self) -> AccountId:
-        """The operator's name for it."""
-        return self.broker.account_id
 
 
 class Cycle:
@@ -82,6 +64,7 @@ class Cycle:
         clock: Clock,
         is_ready: bool = False,
         common: CommonMode | None = None,
+        hedges: HedgeDesk | None = None,
     ) -> None:
         self._account = guarded.account
         self._connect = guarded.connect
@@ -95,6 +78,8 @@ class Cycle:
         self._settlement = Settlement(broker=guarded.broker, journal=journal, clock=clock)
         self._top_up = TopUp(broker=guarded.broker, journal=journal, clock=clock, caps=guarded.caps)
         self._provision = Provision(broker=guarded.broker, top_up=self._top_up, clock=clock)
+        desk = hedges or HedgeDesk((), journal=journal, clock=clock)
+        self._hedges = desk.seat(self._account, guarded.policy)
         self._ladder = Ladder(
             broker=guarded.broker,
             journal=journal,
@@ -103,6 +88,7 @@ class Cycle:
             execution=self._execution,
             top_up=self._top_up,
             config_hash=guarded.config_hash,
+            hedges=self._hedges,
         )
         self._clock_watch = ClockWatch(broker=guarded.broker, clock=clock)
         interval, after = guarded.policy.poll_interval, guarded.cancel_all_after
@@ -152,7 +138,9 @@ class Cycle:
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
-        decision, climb = await self._carry_out(decision, sight, provided)
+        decision, climb = await self._follow(decision, sight)
+        if climb is None:
+            decision, climb = await self._carry_out(decision, sight, provided)
         self._notebook.commit(self._alarm, sight)
         sent = climb.sent if climb is not None else 0
         self._shadowing.follow(decision, sight, self._alarm, self._mandate.mode(), sent=sent)
@@ -196,6 +184,10 @@ class Cycle:
 
     def _judge(self, sight: Sight) -> Decision:
         self._advance(sight)
+        is_good = self._alarm.protection is Protection.PROTECTED and not self._is_unsettled(sight)
+        is_good = is_good and not self._restraint.standing().twin
+        means = means_of(self._mandate.mode(), halted=self._mandate.is_halted(), is_good=is_good)
+        self._hedges.saw(sight, means)
         return self._decide(sight, None)
 
     def _advance(self, sight: Sight) -> None:
@@ -225,7 +217,8 @@ class Cycle:
 
     def _is_alarmed(self) -> bool:
         """Whether reads protect: they then use the emergency door and the reserve of the budget."""
-        return self._alarm.level >= Level.CRITICAL or self._alarm.episode is not None
+        is_alarmed = self._alarm.level >= Level.CRITICAL or self._alarm.episode is not None
+        return is_alarmed or self._hedges.due() is not None
 
     def _may_act(self) -> bool:
         """Whether any rung may be due, so that what it needs is worth reading."""
@@ -299,6 +292,18 @@ class Cycle:
 
     # ------------------------------------------------------------------ act
 
+    async def _follow(self, decision: Decision, sight: Sight) -> tuple[Decision, Climb | None]:
+        """Trim a leg whose hedge asks for it, unless the account's own need is more pressing."""
+        trim = None if self._is_stopping or sight.assessment is None else self._hedges.due()
+        if trim is None or isinstance(decision, Confirm) or is_pressing(decision, sight):
+            return decision, None
+        footing = self._footing(sight, Provided())
+        row = row_to_cut(footing.snapshot.positions, trim.leg.symbol)
+        facts = Facts(unit=row.unit if row else None, level=self._alarm.level, detail=str(trim))
+        act = Act(action=Action.REDUCE, reason=trim.reason, facts=facts)
+        climb = await self._ladder.follow(act, trim, footing)
+        return (act, climb) if climb.sent else (decision, None)
+
     async def _carry_out(
         self, decision: Decision, sight: Sight, provided: Provided | None
     ) -> tuple[Decision, Climb | None]:
@@ -315,6 +320,9 @@ class Cycle:
                 climb = self._ladder.propose(decision, footing)
             else:
                 climb = await self._ladder.climb(decision, footing)
+            if climb.held is not None:
+                decision = Hold(reason=climb.held, facts=decision.facts, instead_of=decision.action)
+                break
             if not climb.gave_nothing:
                 self._tell(step_alarm(decision, climb, self._clock.now(), self._episode_number()))
                 break

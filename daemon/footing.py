@@ -10,6 +10,7 @@ from brokers.orders import OpenOrder
 from daemon.risk.assessment import Assessment
 from daemon.risk.guard import RefusedPlan
 from daemon.risk.policy import Mode
+from daemon.risk.reason import Reason
 from database.records import Intent
 
 
@@ -17,7 +18,8 @@ from database.records import Intent
 class Climb:
     """What climbing a rung came to. `sent` counts all that left, from orders to repayments.
 
-    `gave_nothing`: the rung is over for this picture, and another one may be due.
+    `gave_nothing`: the rung is over for this picture, and another one may be due. `held`: nothing was sent,
+    and no other rung is due either; a hedge waits for its other side.
     """
 
     sentence: str
@@ -25,6 +27,7 @@ class Climb:
     gave_nothing: bool = False
     intents: tuple[Intent, ...] = ()
     refused: RefusedPlan | None = None
+    held: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

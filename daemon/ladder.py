@@ -5,18 +5,19 @@ planned anew. What rungs have given over time is in `daemon.memory`.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from brokers.numbers import ZERO
 from brokers.orders import CancelReport, OpenOrder, Verdict
 from brokers.port import Broker
 from daemon.catchup import CatchUp
 from daemon.clock import Clock
-from daemon.execution import Execution, Ticket
+from daemon.complaints import tell_failing, tell_failing_cancels
+from daemon.execution import Execution
 from daemon.flatten import latch
 from daemon.footing import Climb, Footing
-from daemon.logs import logger
+from daemon.hedge_terms import Trim
+from daemon.hedging import Bounded, HedgeSeat
 from daemon.memory import RungMemory
 from daemon.recording import plan_summary, repayment_summary, snapshot_summary
 from daemon.repaying import Repaying, repayment_sentence
@@ -25,17 +26,22 @@ from daemon.risk.guard import History, RefusedPlan, approve
 from daemon.risk.plan import first_step
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
-from daemon.risk.reduction import Infeasible, PositionKey, plan_reduction
+from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
 from daemon.risk.resting import concerning
+from daemon.risk.trimming import plan_trim
+from daemon.sentences import cancel_sentence, cut_sentence, order_row, transfer_sentence
 from daemon.topup import TopUp
 from database.ids import random_id
 from database.journal import Journal
-from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, Transfer, TransferState
+from database.records import NO_EPISODE, Event, IntentState, Plan, PlanState, TransferState
 from database.repayment_records import RepaymentState
 
 CANCEL_PATIENCE_S = 3.0
 """Longer than one cancellation may take: of many that hang, the later ones are left to the next round."""
+
+HEDGED_TRIES = 3
+"""Plans for one picture, each without the positions that a hedge holds back from the one before."""
 
 REFUSED_REPAYMENT_REST_S = 30.0
 """A refused repayment is not tried again sooner: Bybit takes none for a minute and a half of each hour."""
@@ -54,6 +60,7 @@ class Ladder:
         execution: Execution,
         top_up: TopUp,
         config_hash: str,
+        hedges: HedgeSeat,
     ) -> None:
         self._broker = broker
         self._journal = journal
@@ -62,6 +69,7 @@ class Ladder:
         self._execution = execution
         self._top_up = top_up
         self._config_hash = config_hash
+        self._hedges = hedges
         self.repaying = Repaying(broker=broker, journal=journal, clock=clock)
         self.memory = RungMemory()
         self.catch_up = CatchUp()
@@ -92,7 +100,7 @@ class Ladder:
             self.memory.pass_by(unit, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
             known = "the open orders could not be read" if found is None else "no open order binds margin"
             return Climb(sentence=known, gave_nothing=True)
-        plan = self._plan(act, footing, {"orders": [_order_row(order) for order in orders]})
+        plan = self._plan(act, footing, {"orders": [order_row(order) for order in orders]})
         with footing.transaction():
             self._journal.plans.add(plan)
         began = self._clock.uptime()
@@ -100,8 +108,9 @@ class Ladder:
         ended = self._clock.uptime()
         gone = sum(report.verdict is Verdict.ACCEPTED for report in reports)
         self.memory.count_cancel(unit, is_done=gone == len(orders), took_s=ended - began, uptime=ended)
-        self._tell_failing_cancels(footing, orders, reports)
-        sentence = _cancel_sentence(len(orders), reports)
+        if self.memory.cancels_in_vain and not self.memory.may_cancel(self._clock.uptime()):
+            tell_failing_cancels(footing, orders, reports, self.memory)
+        sentence = cancel_sentence(len(orders), reports)
         with self._journal.transaction():
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
             self._journal.outbox.append(
@@ -141,23 +150,6 @@ class Ladder:
         await asyncio.wait({cancelling})
         return ()
 
-    def _tell_failing_cancels(
-        self, footing: Footing, orders: Sequence[OpenOrder], reports: Sequence[CancelReport]
-    ) -> None:
-        """Say that orders that may raise risk stay, as long as they do."""
-        if self.memory.may_cancel(self._clock.uptime()) or not self.memory.cancels_in_vain:
-            return
-        failed = next((report for report in reports if report.verdict is not Verdict.ACCEPTED), None)
-        logger().critical(
-            "cancels_fail",
-            account=footing.snapshot.account_id,
-            orders=[order.order_id for order in orders],
-            rounds_in_vain=self.memory.cancels_in_vain,
-            code=failed.code if failed else None,
-            why=(failed.message if failed else None) or "no answer",
-            next="margind goes on trying; cancel them at the venue",
-        )
-
     # ------------------------------------------------------------------ top up
 
     async def _move_in(self, act: Act, unit: str, footing: Footing) -> Climb:
@@ -177,7 +169,7 @@ class Ladder:
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
         if transfer.state is not TransferState.COMPLETED:
             self.memory.finish(unit, Action.TOP_UP, RungState.FAILED, act.reason)
-        return Climb(sentence=_transfer_sentence(transfer), sent=1)
+        return Climb(sentence=transfer_sentence(transfer), sent=1)
 
     # ------------------------------------------------------------------ repay
 
@@ -211,19 +203,71 @@ class Ladder:
     # ------------------------------------------------------------------ reduce, flatten
 
     async def _cut(self, act: Act, unit: str, footing: Footing) -> Climb:
-        planned = plan_reduction(
+        bounded = Bounded(plan=None)
+        for _ in range(HEDGED_TRIES):
+            held, why = bounded.held, bounded
+            planned = self._plan_cut(act, unit, footing, held)
+            if isinstance(planned, Infeasible):
+                break
+            bounded = self._bound(act, planned, footing)
+            if bounded.plan is not None:
+                return await self._carry(act, bounded.plan, footing, is_slice=bounded.is_slice)
+            if bounded.held <= held:
+                return Climb(sentence=f"{act.action.value} waits: {bounded.why}", held=bounded.reason)
+        if isinstance(planned, Infeasible) and not held:
+            self.memory.pass_by(unit, act.action, planned.reason)
+            return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
+        return Climb(sentence=f"{act.action.value} is held: {why.why}", held=Reason.HEDGE_PARTNER_OUT)
+
+    def _plan_cut(
+        self, act: Act, unit: str, footing: Footing, held: Collection[PositionKey]
+    ) -> ReductionPlan | Infeasible:
+        return plan_reduction(
             footing.assessment,
             footing.snapshot,
             unit,
             self._policy,
             step=self.memory.tries.get(unit, 0),
             action=act.action,
-            excluded=self.memory.resting(self._clock.uptime()),
+            excluded=self.memory.resting(self._clock.uptime()).union(held),
             books=footing.books,
         )
+
+    def _bound(self, act: Act, planned: ReductionPlan, footing: Footing) -> Bounded:
+        """Return the plan as the hedges of its positions allow it."""
+        judged = footing.assessment.unit(planned.unit)
+        return self._hedges.bound(
+            planned,
+            urgent=judged is not None and judged.urgent,
+            forced=act.action is Action.FLATTEN,
+            may_slice=2 * footing.orders_last_minute < self._policy.limits.orders_per_minute,
+        )
+
+    async def follow(self, act: Act, trim: Trim, footing: Footing) -> Climb:
+        """Trim a leg because the other side of its hedge shrank; a step of no episode.
+
+        Raises:
+            JournalError: it could not be journaled, so nothing was sent.
+        """
+        step = self.memory.tries.get(act.facts.unit or "", 0)
+        planned = plan_trim(
+            footing.snapshot, trim.leg.symbol, trim.quantity, self._policy, step=step, urgent=trim.urgent
+        )
         if isinstance(planned, Infeasible):
-            self.memory.pass_by(unit, act.action, planned.reason)
-            return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
+            return Climb(sentence=f"cannot follow: {planned.detail}", held=planned.reason)
+        return await self._carry(act, planned, footing, is_slice=True, trim=trim)
+
+    async def _carry(
+        self,
+        act: Act,
+        planned: ReductionPlan,
+        footing: Footing,
+        *,
+        is_slice: bool,
+        trim: Trim | None = None,
+    ) -> Climb:
+        """Carry a plan out, if the guard lets it pass. A slice is no step by itself unless it misses."""
+        unit = planned.unit
         if act.single:
             planned = first_step(planned)
         checked = approve(
@@ -233,16 +277,18 @@ class Ladder:
             policy=self._policy,
             history=History(
                 orders_last_minute=footing.orders_last_minute,
-                steps_in_episode=self.memory.steps.get(unit, 0),
+                steps_in_episode=self.memory.steps.get(unit, 0) if trim is None else 0,
                 single_step=act.single,
             ),
             now=self._broker.venue_now(),
         )
         if isinstance(checked, RefusedPlan):
-            return self._refuse(act, checked, footing)
+            return self._refuse(act, checked, footing, is_own=trim is None)
         plan = self._plan(act, footing, plan_summary(planned, footing.books))
         with footing.transaction():
             self._journal.plans.add(plan)
+            if trim is not None:
+                self._hedges.charge(trim)
             if act.action is Action.FLATTEN:
                 latch(self._journal, footing.snapshot.account_id, unit, self._clock.now(), act.reason)
             self._count_step(footing)
@@ -254,7 +300,9 @@ class Ladder:
                 step=footing.step,
                 reason=act.reason,
             )
+        self._hedges.sent(planned)
         intents = await self._execution.send(tickets)
+        self._hedges.done(intents, trim)
         with self._journal.transaction():
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
         outcomes = {
@@ -262,30 +310,16 @@ class Ladder:
             for ticket, intent in zip(tickets, intents, strict=True)
             if intent.state is not IntentState.ABANDONED
         }
-        self.memory.count_step(unit, outcomes, self._clock.uptime())
-        self._tell_failing(footing, outcomes)
+        self.memory.count_step(unit, outcomes, self._clock.uptime(), is_slice=is_slice)
+        tell_failing(footing, outcomes, self.memory)
         self.catch_up.note(intents, self._clock.uptime())
         self.memory.objections = frozenset()
-        return Climb(sentence=_cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
+        return Climb(sentence=cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
 
-    def _tell_failing(self, footing: Footing, outcomes: Mapping[PositionKey, Intent]) -> None:
-        """Say that relief does not work, as long as it does not."""
-        failing = self.memory.failing()
-        for key in failing.keys() & outcomes.keys():
-            logger().critical(
-                "relief_fails",
-                account=footing.snapshot.account_id,
-                symbol=key[0],
-                side=key[1].value,
-                orders_in_vain=failing[key],
-                code=outcomes[key].code,
-                why=outcomes[key].message or "nothing was filled",
-                next="margind goes on trying; look at the venue",
-            )
-
-    def _refuse(self, act: Act, refused: RefusedPlan, footing: Footing) -> Climb:
+    def _refuse(self, act: Act, refused: RefusedPlan, footing: Footing, *, is_own: bool) -> Climb:
         reasons = "; ".join(objection.detail for objection in refused.objections)
-        self.memory.pass_by(refused.plan.unit, act.action, Reason.REFUSED_BY_GUARD)
+        if is_own:
+            self.memory.pass_by(refused.plan.unit, act.action, Reason.REFUSED_BY_GUARD)
         climb = Climb(sentence=f"the guard refused the plan: {reasons}", gave_nothing=True, refused=refused)
         if self.memory.objections == frozenset(refused.reasons):
             return climb  # journaled already: the same objections, one picture later
@@ -362,39 +396,3 @@ class Ladder:
             snapshot=snapshot_summary(footing.snapshot, footing.assessment),
             plan=detail,
         )
-
-
-def _order_row(order: OpenOrder) -> dict[str, object]:
-    return {
-        "order_id": order.order_id,
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "quantity": None if order.quantity is None else str(order.quantity),
-        "price": None if order.price is None else str(order.price),
-        "reduce_only": order.reduce_only,
-        "book": order.book.value,
-    }
-
-
-def _cancel_sentence(orders: int, reports: Sequence[CancelReport]) -> str:
-    verdicts = Counter(report.verdict for report in reports)
-    sentence = f"cancelled {verdicts[Verdict.ACCEPTED]} of {orders} open orders"
-    if refused := verdicts[Verdict.REJECTED]:
-        sentence += f", {refused} refused"
-    if unknown := orders - verdicts[Verdict.ACCEPTED] - refused:
-        sentence += f", {unknown} without an answer"
-    return sentence
-
-
-def _transfer_sentence(transfer: Transfer) -> str:
-    return f"moved in {transfer.amount} {transfer.currency}: {transfer.state.value}"
-
-
-def _cut_sentence(act: Act, tickets: Sequence[Ticket], intents: Sequence[Intent]) -> str:
-    parts = []
-    for ticket, intent in zip(tickets, intents, strict=True):
-        price = "market" if intent.limit_price is None else f"limit {intent.limit_price}"
-        filled = "" if intent.filled is None else f", filled {intent.filled}"
-        what = f"{ticket.order.side.value} {intent.quantity} {intent.symbol} {price}"
-        parts.append(f"{what}: {intent.state.value}{filled}")
-    return f"{act.action.value}: " + "; ".join(parts)

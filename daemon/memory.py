@@ -99,15 +99,20 @@ class RungMemory:
             self.cancel_again_at = uptime + min(2.0**self.cancel_rests, LONGEST_CANCEL_REST_S)
             self.finish(unit, Action.CANCEL_ORDERS, RungState.FAILED, Reason.CANCELS_FAIL)
 
-    def count_step(self, unit: str, outcomes: Mapping[PositionKey, Intent], uptime: float) -> None:
+    def count_step(
+        self, unit: str, outcomes: Mapping[PositionKey, Intent], uptime: float, *, is_slice: bool = False
+    ) -> None:
         """Remember what a step's orders came to, abandoned ones left out.
+
+        The slices of a hedge are many and small: one that filled whole is no step, and widens no price.
 
         A position whose orders are refused, or fill nothing, again and again rests 2, 4, 8, ... seconds, so
         that others get their turn.
         """
-        self.tries[unit] = self.tries.get(unit, 0) + 1
-        if any(intent.filled for intent in outcomes.values()):
-            self.steps[unit] = self.steps.get(unit, 0) + 1
+        if not is_slice or any(intent.filled != intent.quantity for intent in outcomes.values()):
+            self.tries[unit] = self.tries.get(unit, 0) + 1
+            if any(intent.filled for intent in outcomes.values()):
+                self.steps[unit] = self.steps.get(unit, 0) + 1
         for position, intent in outcomes.items():
             self._note(position, intent, uptime)
 

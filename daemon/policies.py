@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
+from brokers.models import AccountId
 from brokers.port import Capabilities
 from config.accounts import AccountSettings
 from config.policy import Actions
@@ -12,6 +13,7 @@ from config.policy import Ladder as LadderSettings
 from config.policy import Strategy as StrategySetting
 from config.schema import LimitSettings, Settings
 from daemon.risk.clamp import Clamped, clamp
+from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
 from daemon.risk.policy import (
     Action,
     Confirmation,
@@ -62,6 +64,27 @@ def policy_within(settings: Settings, account: AccountSettings, capabilities: Ca
 def mode_of(settings: Settings, account: AccountSettings) -> Mode:
     """Return the stricter of the overall mode and the account's own."""
     return Mode[settings.mode_of(account).name]
+
+
+def hedges_of(settings: Settings) -> tuple[HedgeGroup, ...]:
+    """Return the hedge groups as the core knows them."""
+    return tuple(
+        HedgeGroup(
+            name=hedge.id,
+            legs=tuple(
+                LegName(
+                    account=AccountId(leg.account),
+                    symbol=leg.symbol or leg.asset or "",
+                    is_balance=leg.symbol is None,
+                )
+                for leg in hedge.legs
+            ),
+            tolerance=hedge.tolerance,
+            partner_out=PartnerRule(hedge.partner_out.value),
+            repair_budget=hedge.repair_budget,
+        )
+        for hedge in settings.hedges
+    )
 
 
 def _ladder(ladder: LadderSettings) -> Ladder:

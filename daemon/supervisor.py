@@ -36,6 +36,7 @@ class Guard:
         self._board = board
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._awake = asyncio.Event()
         self._failures = 0
 
     @property
@@ -46,7 +47,12 @@ class Guard:
     def stop(self) -> None:
         """End after the cycle under way; send nothing more."""
         self._stopping.set()
+        self._awake.set()
         self._cycle.stop()
+
+    def wake(self) -> None:
+        """Run the next cycle at once; one under way is followed by another."""
+        self._awake.set()
 
     async def run(self, first_pause: float = 1.0) -> None:
         """Run cycles at the account's own pace; the first pause is cut to that share of itself.
@@ -59,12 +65,13 @@ class Guard:
         """
         share, late = first_pause, 0.0
         while not self._stopping.is_set():
+            self._awake.clear()
             pause = await self._once() * share
             share = 1.0
             pause -= min(late, pause / 2)
             due = self._clock.uptime() + pause
             try:
-                await asyncio.wait_for(self._stopping.wait(), pause)
+                await asyncio.wait_for(self._awake.wait(), pause)
             except TimeoutError:
                 late = max(self._clock.uptime() - due, 0.0)
         await self._cycle.end()

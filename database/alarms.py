@@ -1,4 +1,7 @@
-"""Alarms: the state of each account's alarm, so that a restart neither forgets nor repeats one."""
+"""Alarms: the state of each account's alarm, so that a restart neither forgets nor repeats one.
+
+A hedge group's memory is one too, under `hedge:` and its name.
+"""
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.sqlite import insert

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from brokers.sandbox.presets import scenario as find_scenario
 from daemon.demo import record
+from daemon.demo.hedged import ending_of_the_pair
 from daemon.demo.screen import Screen, console
 from daemon.demo.stage import START_PATIENCE_S, Market, Venues, write_sandbox_file
 from daemon.demo.verdict import AccountVerdict, Summary, ending, print_verdicts
@@ -78,6 +79,8 @@ async def show(*, speed: float, scenario: str) -> int:
         started_at=ran.started_at,
         places=_places(guarded),
     )
+    if (pair := ending_of_the_pair(ran.alone, ran.guarded)) is not None:
+        out.print(f"\n{pair}", markup=False, soft_wrap=True)
     print_verdicts(out, summary)
     return EXIT_OK if all(verdict.is_protected for verdict in verdicts) else EXIT_FAILURE
 

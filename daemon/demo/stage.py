@@ -20,6 +20,7 @@ import yaml
 from config.accounts import WITHDRAWAL_WORDS
 from config.loader import load_sandbox
 from config.sandbox import SandboxAccount, SandboxSettings
+from daemon.demo.hedged import hedges_of
 from daemon.errors import FatalError
 
 START_PATIENCE_S = 30.0
@@ -125,6 +126,7 @@ class Market:
                 | ({"policy": ISOLATED_POLICY} if account.mode == "isolated" else {})
                 for account in accounts
             ],
+            "hedges": hedges_of(accounts),
         }
         return yaml.safe_dump(document, sort_keys=False)
 

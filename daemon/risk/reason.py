@@ -102,6 +102,12 @@ class Reason(StrEnum):
     NOTHING_ORDERABLE = "nothing_orderable"  # no price, no market rules, or excluded
     DUST = "dust"  # what is left is below the venue's minimum
 
+    # hedges across accounts
+    HEDGE_FOLLOW = "hedge_follow"  # we cut the other side of the hedge
+    HEDGE_REPAIR = "hedge_repair"  # the other side shrank, and not by us
+    HEDGE_WAITS = "hedge_waits"  # the next slice waits until the partners have followed
+    HEDGE_PARTNER_OUT = "hedge_partner_out"  # no partner can follow, and the group's rule is to hold
+
     # debt
     DEBT_DRIVES_RISK = "debt_drives_risk"  # what is owed, not what is held: even flat it is in danger
     REPAY_NOT_OFFERED = "repay_not_offered"  # the venue, or the account's mode, has no call that repays

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from config.accounts import PRODUCTS, WITHDRAWAL_WORDS, AccountSettings, BrokerId, Mode
+from config.hedges import PartnerOut
 from config.loader import load, load_sandbox
 from config.policy import Action
 from config.sandbox import PRODUCTS as PLAYED
@@ -52,13 +53,13 @@ def test_the_example_holds_every_key_of_the_schema() -> None:
 
 def test_the_example_s_values_are_the_defaults() -> None:
     example = load(EXAMPLE)
-    assert example == Settings(accounts=example.accounts)
+    assert example == Settings(accounts=example.accounts, hedges=example.hedges)
     first = example.accounts[0]
     required = {"id": first.id, "broker": first.broker, "credentials": first.credentials}
     assert first == AccountSettings.model_validate(required)
 
 
-@pytest.mark.parametrize("kind", [Mode, LogLevel, LogFormat, Action, BrokerId])
+@pytest.mark.parametrize("kind", [Mode, LogLevel, LogFormat, Action, BrokerId, PartnerOut])
 def test_the_example_names_every_word_of_each_choice(kind: type[Mode]) -> None:
     assert [word for word in kind if word.value not in EXAMPLE.read_text()] == []
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from brokers.models import AccountId
 from config.accounts import Mode as ConfiguredMode
 from config.loader import parse
 from config.policy import PolicySettings, Strategy
 from config.schema import LimitSettings, PollSettings, Settings
 from config.section import Section
-from daemon.policies import mode_of, policy_of
+from daemon.policies import hedges_of, mode_of, policy_of
+from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 
 D = Decimal
@@ -131,3 +133,23 @@ def test_a_venue_that_lets_itself_be_read_less_often_sets_the_poll_interval(
     settings = read({"accounts": [ACCOUNT]})
     paced = policy_of(settings, settings.accounts[0], timedelta(seconds=pace_s))
     assert paced.poll_interval == timedelta(seconds=interval_s)
+
+
+@pytest.mark.parametrize("rule", list(PartnerRule))
+def test_hedge_groups_reach_the_core_word_by_word(rule: PartnerRule) -> None:
+    legs = [{"account": "main", "symbol": "BTCUSDT"}, {"account": "main", "asset": "BTC"}]
+    hedge = {"id": "pair", "legs": legs, "tolerance": "0.05", "partner_out": rule.value, "repair_budget": "2"}
+    settings = parse(json.dumps({"accounts": [ACCOUNT], "hedges": [hedge]}).encode(), "margind.yaml")
+    main = AccountId("main")
+    assert hedges_of(settings) == (
+        HedgeGroup(
+            name="pair",
+            legs=(
+                LegName(account=main, symbol="BTCUSDT"),
+                LegName(account=main, symbol="BTC", is_balance=True),
+            ),
+            tolerance=D("0.05"),
+            partner_out=rule,
+            repair_budget=D(2),
+        ),
+    )

@@ -106,7 +106,7 @@ def utilization(engine: Any, account: str) -> Decimal:  # noqa: ANN401 - an Engi
 def test_the_cross_accounts_of_the_file_stand_where_its_first_lines_say(
     shipped: SandboxSettings, fall: str, low: str, high: str
 ) -> None:
-    alone = {"isolated", "cash", "coin_margined", "portfolio_margin"}
+    alone = {"isolated", "cash", "coin_margined", "portfolio_margin", "short"}
     isolated = {a.id for a in shipped.accounts if alone & {a.mode, a.id.rsplit("-", 1)[-1]}}
     venues = engines(shipped)
     for engine in {id(engine): engine for engine in venues.values()}.values():

@@ -31,8 +31,8 @@ class Post:
         self.desks = desks
         self.board = Board()
         clock = desks[0].clock
-        guards = [Guard(cycle=desk.cycle, board=self.board, clock=clock) for desk in desks]
-        self.supervisor = Supervisor(guards, board=self.board, clock=clock)
+        self.guards = [Guard(cycle=desk.cycle, board=self.board, clock=clock) for desk in desks]
+        self.supervisor = Supervisor(self.guards, board=self.board, clock=clock)
 
     async def watch(self, seconds: float) -> None:
         """Guard for so long, then stop."""
@@ -121,6 +121,28 @@ def test_accounts_are_all_looked_at_at_once_and_then_spread_over_the_interval(
     left, right = looks["left"], looks["right"]
     assert right[0] - left[0] < 0.1
     assert all(abs(later - sooner - 1.0) < 0.1 for sooner, later in zip(left[1:], right[1:], strict=False))
+
+
+def test_a_guard_that_is_woken_looks_at_once_and_no_other_does(virtual: asyncio.Runner, post: Post) -> None:
+    left, right = post.desks
+    counts: list[tuple[int, int]] = []
+
+    def looks() -> None:
+        counts.append((left.line.log.count("fetch_snapshot"), right.line.log.count("fetch_snapshot")))
+
+    async def wake() -> None:
+        await asyncio.sleep(10.2)
+        looks()
+        post.guards[0].wake()
+        await asyncio.sleep(0.2)
+        looks()
+
+    async def run() -> None:
+        await asyncio.gather(post.watch(12), wake())
+
+    virtual.run(run())
+    before, after = counts
+    assert after == (before[0] + 1, before[1])
 
 
 def test_guards_that_are_woken_late_look_as_often_all_the_same(virtual: asyncio.Runner, post: Post) -> None:

@@ -14,7 +14,8 @@ class Exposure:
     """Side and size of an open row, and what it is worth at mark.
 
     `quantity` > 0 is in the unit that an order closes it in. `notional` is in the row's margin currency.
-    `in_pairs`: a spot margin position. `is_option`: its notional is its delta's.
+    `in_pairs`: a spot margin position. `is_option`: its notional is its delta's; `delta` is that in coins,
+    signed as the venue signs it.
     """
 
     side: Side
@@ -24,6 +25,7 @@ class Exposure:
     hedged: bool = False
     in_pairs: bool = False
     is_option: bool = False
+    delta: Decimal | None = None
 
     @property
     def is_bought_option(self) -> bool:
@@ -97,6 +99,7 @@ def option(size: Decimal, fields: Fields) -> Exposure | None:
         side=side,
         quantity=abs(size),
         notional=_delta_notional(fields),
+        delta=_delta_in_coins(fields),
         kind=ContractKind.LINEAR,
         hedged=hedged,
         is_option=True,
@@ -113,6 +116,14 @@ def _delta_notional(fields: Fields) -> Decimal | None:
     coins = abs(face) / index
     dollars = abs(delta) * index if abs(delta) <= coins else abs(delta)
     return dollars / rate
+
+
+def _delta_in_coins(fields: Fields) -> Decimal | None:
+    """Return an option's signed delta in coins, by the same reading; `None` where a figure is missing."""
+    delta, face, index = (fields.optional(name) for name in ("deltaBS", "notionalUsd", "idxPx"))
+    if delta is None or face is None or not index or index < 0:
+        return None
+    return delta if abs(delta) <= abs(face) / index else delta / index
 
 
 def _side(size: Decimal, fields: Fields) -> tuple[Side, bool] | None:

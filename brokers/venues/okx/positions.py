@@ -188,6 +188,7 @@ def _holding(
         liquidation_price=_positive(fields.optional("liqPx")),
         updated_at=fields.time("uTime"),
         reducible=not exposure.is_option,
+        delta=exposure.delta,
     )
     return Holding(
         position=position,

@@ -39,13 +39,15 @@ class Cell:
         funding: Decimal,
         wallet: OpeningWallet = WALLET,
         held: Decimal = HELD,
+        side: Side = Side.LONG,
         mode: str | None = None,
     ) -> None:
         self.name = name
         self.venue = VENUES[venue]
         self.broker = self.venue.broker or venue
         self.symbol = self.venue.listed_as("BTC-USDT")
-        self.opened = held
+        self.sign = 1 if side is Side.LONG else -1
+        self.opened = held * self.sign
         mode = mode or MODES[venue]
         account = AccountSpec(
             name=name,
@@ -55,7 +57,7 @@ class Cell:
             wallets={"USDT": wallet},
             funding={"USDT": funding},
             margin_pool=self.venue.pools[mode],
-            positions=(OpeningPosition(symbol=self.symbol, side=Side.LONG, quantity=held),) if held else (),
+            positions=(OpeningPosition(symbol=self.symbol, side=side, quantity=held),) if held else (),
         )
         self.engine = Engine(
             SandboxSpec(
@@ -168,6 +170,6 @@ class Cell:
                 after = held + (
                     event.fill.quantity if event.fill.side is OrderSide.BUY else -event.fill.quantity
                 )
-                assert 0 <= after < held, (self.name, event)
+                assert 0 <= after * self.sign < held * self.sign, (self.name, event)
                 held = after
         assert held == self.held()

@@ -15,7 +15,9 @@ from config.resolution import resolve
 from daemon.app import _connect, open_journal
 from daemon.commonmode import CommonMode
 from daemon.cycle import Cycle
+from daemon.hedging import HedgeDesk
 from daemon.opening import guarded_of, open_accounts
+from daemon.policies import hedges_of
 from daemon.state import Board, CycleOutcome
 from daemon.supervisor import Guard, Supervisor
 from database.journal import Journal
@@ -41,12 +43,26 @@ class Cell(Protocol):
 class Watch:
     """The guards of all cells under one supervisor, and the journal they share."""
 
-    def __init__(self, journal: Journal, board: Board, guarding: asyncio.Task[None]) -> None:
+    def __init__(
+        self, journal: Journal, board: Board, start: Callable[[], tuple[Supervisor, asyncio.Task[None]]]
+    ) -> None:
         self.journal = journal
         self.board = board
-        self._guarding = guarding
+        self._start = start
+        self._supervisor, self._guarding = start()
         self._read_at = float("-inf")
         self._told: list[tuple[RowKind, Any]] = []
+
+    async def kill(self) -> None:
+        """End every guard where it is, as a kill would, and begin anew from the journal."""
+        self._guarding.cancel()
+        await asyncio.wait({self._guarding})
+        self._supervisor, self._guarding = self._start()
+
+    async def end(self) -> None:
+        """Let every guard end its cycle."""
+        self._supervisor.stop()
+        await self._guarding
 
     async def until(
         self, cells: Iterable[Cell], wanted: Callable[[Cell], object], *, within: float, why: str
@@ -142,28 +158,35 @@ async def watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, Any
         accounts = open_accounts(settings, resolve(settings, environment))
         for account in accounts:
             stack.push_async_callback(account.broker.aclose)
-        guards = [
-            Guard(
-                cycle=Cycle(
-                    guarded_of(settings, account),
-                    journal=journal,
+        trusted = await _connect(accounts)
+
+        def start() -> tuple[Supervisor, asyncio.Task[None]]:
+            hedges = HedgeDesk(hedges_of(settings), journal=journal, clock=clock)
+            guards = [
+                Guard(
+                    cycle=Cycle(
+                        guarded_of(settings, account),
+                        journal=journal,
+                        clock=clock,
+                        is_ready=is_ready,
+                        common=common,
+                        hedges=hedges,
+                    ),
+                    board=board,
                     clock=clock,
-                    is_ready=is_ready,
-                    common=common,
-                ),
-                board=board,
-                clock=clock,
-            )
-            for account, is_ready in await _connect(accounts)
-        ]
-        supervisor = Supervisor(guards, board=board, clock=clock)
-        guarding = asyncio.create_task(supervisor.run())
-        watch = Watch(journal, board, guarding)
+                )
+                for account, is_ready in trusted
+            ]
+            for guard in guards:
+                hedges.on_due(guard.account, guard.wake)
+            supervisor = Supervisor(guards, board=board, clock=clock)
+            return supervisor, asyncio.create_task(supervisor.run())
+
+        watch = Watch(journal, board, start)
         try:
             await watch.until(cells, lambda cell: cell.name in board.outcomes, within=20, why="a first cycle")
             yield watch
         finally:
             for cell in cells:
                 cell.heal()
-            supervisor.stop()
-            await guarding
+            await watch.end()

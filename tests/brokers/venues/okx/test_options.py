@@ -73,6 +73,22 @@ def test_it_counts_with_its_delta_and_not_with_its_face(
     assert in_coin.notional == dollars / Decimal(60000)
 
 
+@pytest.mark.parametrize(
+    ("delta", "coins"), [("-480", "-0.008"), ("-0.008", "-0.008"), ("480", "0.008"), ("0.02", "0.02")]
+)
+def test_its_delta_is_told_in_coins_with_the_venue_s_sign(
+    only: Only, option_row: Row, delta: str, coins: str
+) -> None:
+    position, _ = only(option_row | {"deltaBS": delta})
+    assert position.delta == Decimal(coins)
+
+
+@pytest.mark.parametrize("name", ["deltaBS", "notionalUsd", "idxPx"])
+def test_a_delta_with_a_figure_missing_is_not_known(only: Only, option_row: Row, name: str) -> None:
+    position, _ = only(option_row | {name: ""})
+    assert position.delta is None
+
+
 @pytest.mark.parametrize("name", ["deltaBS", "notionalUsd", "idxPx", "usdPx"])
 def test_a_delta_that_is_not_to_be_told_is_unknown(only: Only, option_row: Row, name: str) -> None:
     position, _ = only(option_row | {name: ""}, level="2")
