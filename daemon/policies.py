@@ -84,6 +84,7 @@ def _limits(limits: LimitSettings) -> ReductionLimits:
         orders_per_episode=limits.orders_per_episode,
         steps_per_episode=limits.steps_per_episode,
         episodes_per_hour=limits.episodes_per_hour,
+        common_mode_venues=limits.common_mode_venues,
         slippage=limits.slippage,
         max_slippage=limits.max_slippage,
         fee_rate=limits.fee_rate,
