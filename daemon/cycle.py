@@ -32,13 +32,16 @@ from daemon.provision import Provided, Provision, Wants
 from daemon.restraint import Restraint, step_alarm
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
-from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide, sentence
+from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Hold, decide
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
+from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
 from daemon.settlement import Settlement
+from daemon.shadowing import Shadowing
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
 from daemon.topup import TopUp, TopUpCaps
+from daemon.wording import doing_word, outcome_sentence
 from database.journal import Journal
 from database.records import NO_EPISODE
 
@@ -105,6 +108,7 @@ class Cycle:
         interval, after = guarded.policy.poll_interval, guarded.cancel_all_after
         self._dead_man = DeadMan(broker=guarded.broker, clock=clock, after=after, interval=interval)
         self._notebook = Notebook(self._account, journal=journal, clock=clock)
+        self._shadowing = Shadowing(guarded.broker, guarded.policy, journal=journal, clock=clock)
         self._alarm = self._notebook.recall()
         if self._alarm.episode is not None:
             sent = journal.intents.of_episode(self._account, self._alarm.episode.number)
@@ -142,14 +146,16 @@ class Cycle:
         try:
             sight, decision = await self._see()
             provided = None
-            if isinstance(decision, (Act, Advise)):
+            if isinstance(decision, (Act, Advise)) or self._may_funds_help(decision, sight):
                 provided = await self._provision.take(sight.snapshot)
-                self._tell(self._restraint.saw_orders(provided.orders or (), self._clock.now()))
+                self._tell(self._restraint.saw_orders(provided.seen, self._clock.now()))
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
         decision, climb = await self._carry_out(decision, sight, provided)
         self._notebook.commit(self._alarm, sight)
+        sent = climb.sent if climb is not None else 0
+        self._shadowing.follow(decision, sight, self._alarm, self._mandate.mode(), sent=sent)
         is_good = sight.assessment is not None and self._alarm.protection is Protection.PROTECTED
         self._dead_man.saw(self._mandate.mode(), is_good=is_good)
         return self._outcome(sight, decision, climb, self._clock.uptime() - started)
@@ -226,6 +232,12 @@ class Cycle:
         return self._mandate.mode() is not Mode.OBSERVE and bool(
             self._alarm.episode is not None or self._policy.actions_at(self._alarm.level)
         )
+
+    def _may_funds_help(self, decision: Decision, sight: Sight) -> bool:
+        """Whether no rung is due and a top-up might be, once it is known what may be moved in."""
+        is_stuck = isinstance(decision, Hold) and decision.instead_of is None
+        is_needed = is_stuck and decision.reason is not Reason.TARGET_REACHED
+        return is_needed and sight.assessment is not None and self._provision.seeks_funds
 
     def _wants(self) -> Wants:
         """Return what the rungs that may be due now need to be told."""
@@ -348,9 +360,9 @@ class Cycle:
             level=self._alarm.seen_level,
             protection=self._alarm.protection,
             mode=self._mandate.mode(),
-            doing=_doing(decision, climb),
+            doing=doing_word(decision, climb),
             reason=decision.reason,
-            sentence=_sentence(decision, climb),
+            sentence=outcome_sentence(decision, climb),
             unit=seen.worst.key if seen and seen.worst else None,
             utilization=seen.utilization if seen else None,
             maintenance_ratio=seen.maintenance_ratio if seen else None,
@@ -376,23 +388,3 @@ class Cycle:
     def _is_acute(self) -> bool:
         """Whether the account is still in danger, so that the next look follows at once."""
         return self._previous is not None and self._previous.level >= Level.CRITICAL
-
-
-def _doing(decision: Decision, climb: Climb | None) -> str:
-    match decision:
-        case Act() if climb is not None:
-            return decision.action.value
-        case Advise() if climb is not None:
-            return f"advise_{decision.action.value}"
-        case Confirm():
-            return "confirm"
-        case _:
-            return "hold"
-
-
-def _sentence(decision: Decision, climb: Climb | None) -> str:
-    if climb is None:
-        return sentence(decision)
-    if climb.gave_nothing:
-        return f"{climb.sentence}; {sentence(decision)}"
-    return climb.sentence

@@ -27,6 +27,7 @@ from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PositionKey, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
+from daemon.risk.resting import concerning
 from daemon.topup import TopUp
 from database.ids import random_id
 from database.journal import Journal
@@ -85,10 +86,11 @@ class Ladder:
     # ------------------------------------------------------------------ cancel
 
     async def _cancel(self, act: Act, unit: str, footing: Footing) -> Climb:
-        orders = footing.orders
+        found = footing.orders
+        orders = () if found is None else concerning(found, footing.snapshot, unit)
         if not orders:
             self.memory.pass_by(unit, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
-            known = "no open order binds margin" if orders == () else "the open orders could not be read"
+            known = "the open orders could not be read" if found is None else "no open order binds margin"
             return Climb(sentence=known, gave_nothing=True)
         plan = self._plan(act, footing, {"orders": [_order_row(order) for order in orders]})
         with footing.transaction():
