@@ -19,7 +19,11 @@ from database.records import IntentKind, IntentState, PlanState, RowKind
 Desk = Any  # the fixture's type lives in conftest
 D = Decimal
 
-COST_RATE = D("0.0006") + D("0.0005")
+COST_RATE = D("0.0006") + D("0.0001")
+"""The taker fee, and half the spread of the book that is read beside the picture."""
+
+LOT = D("0.01")
+"""The book stands on the price grid: its middle is not quite the mark."""
 
 
 def cut_to_target(desk: Desk) -> Decimal:
@@ -153,7 +157,8 @@ async def test_the_order_is_sized_from_the_confirming_read(desk: Desk) -> None:
     await desk.run()
 
     (order,) = desk.received()
-    assert order.quantity == wanted[0] > at_first_read
+    assert wanted[0] <= order.quantity <= wanted[0] + LOT
+    assert wanted[0] > at_first_read + LOT
 
 
 async def test_one_reduction_that_is_enough_ends_the_episode_at_the_target(desk: Desk) -> None:
@@ -163,7 +168,8 @@ async def test_one_reduction_that_is_enough_ends_the_episode_at_the_target(desk:
     await desk.watch(600)
 
     (order,) = desk.received()
-    assert (order.side, order.quantity, order.reduce_only) == (OrderSide.SELL, needed, True)
+    assert (order.side, order.reduce_only) == (OrderSide.SELL, True)
+    assert needed <= order.quantity <= needed + LOT
     assert D("0.59") < desk.utilization() <= D("0.60")
     episode = desk.journal.episodes.get(desk.account, 1)
     assert (episode.outcome, episode.steps) == ("target_reached", 1)
