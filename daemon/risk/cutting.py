@@ -146,13 +146,23 @@ class _Task:
 
     def tightened(self, chosen: Selection) -> tuple[tuple[PlannedOrder, ...], tuple[Shortfall, ...]]:
         """Return the orders of `chosen` and what is left after them; a lot more where floats fell short."""
-        quantities = dict(chosen.quantities)
+        quantities = self._within_depth(chosen.quantities)
         orders, after = self._orders(quantities)
-        for _ in range(TIGHTENINGS if chosen.reaches else 0):
+        for _ in range(TIGHTENINGS if chosen.reaches and quantities == chosen.quantities else 0):
             if not any(left.missing > 0 for left in needs_of(after)) or not self._raised(quantities):
                 break
             orders, after = self._orders(quantities)
         return orders, after
+
+    def _within_depth(self, quantities: Mapping[int, Decimal]) -> dict[int, Decimal]:
+        """Return `quantities`, of each no more than what fresh books hold at an allowed price."""
+        found = {}
+        for number, wanted in quantities.items():
+            choice = self.choices[number]
+            held = min(self.desk.within_depth(leg, wanted) for leg in choice.legs)
+            sized = choice.sized(held, self.desk.limits.step_fraction) if held < wanted else wanted
+            found[number] = min(sized, wanted)
+        return found
 
     def _raised(self, quantities: dict[int, Decimal]) -> bool:
         """Put a lot on top of the last order that takes one."""
