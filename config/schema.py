@@ -125,6 +125,7 @@ class LimitSettings(Section):
     orders_per_episode: Annotated[int, Field(ge=1, le=6000)] = 120
     steps_per_episode: Annotated[int, Field(ge=1, le=1000)] = 40
     episodes_per_hour: Annotated[int, Field(ge=1, le=600)] = 12
+    common_mode_venues: Annotated[int, Field(ge=0, le=20)] = 3  # that breach at once trip a breaker; 0: never
     slippage: Distance = Decimal("0.005")  # distance of the first limit price from mark
     max_slippage: Distance = Decimal("0.03")  # ... and of the last
     fee_rate: Allowance = Decimal("0.0006")  # taker fee allowed for when an order is sized
@@ -136,6 +137,9 @@ class LimitSettings(Section):
         return self
 
     def _misfits(self) -> Iterator[Complaint]:
+        if self.common_mode_venues == 1:
+            hint = "one venue alone would trip it: write 2 or more, or 0 for never"
+            yield Complaint(path=("common_mode_venues",), what="is 1", hint=hint)
         if self.slippage > self.max_slippage:
             hint = "the first limit price stands nearer to mark than the last"
             yield Complaint(path=("slippage",), what="is above max_slippage", hint=hint)

@@ -110,6 +110,7 @@ def _limits(limits: LimitSettings, strategy: StrategySetting) -> ReductionLimits
         orders_per_episode=limits.orders_per_episode,
         steps_per_episode=limits.steps_per_episode,
         episodes_per_hour=limits.episodes_per_hour,
+        common_mode_venues=limits.common_mode_venues,
         slippage=limits.slippage,
         max_slippage=limits.max_slippage,
         fee_rate=limits.fee_rate,

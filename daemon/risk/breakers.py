@@ -9,7 +9,7 @@
     NO_PROGRESS            a position has not become smaller in three steps whose         when it does
                            orders filled, or whose fill nobody knows
     SLIPPAGE_OVER_CAP      a fill of the last minute was worse than `max_slippage`        as it ages
-    COMMON_MODE            three venues have come to be de-levered within ten seconds     as that ages
+    COMMON_MODE            `common_mode_venues` have come to be cut within ten seconds    as that ages
 
 An order that the venue says filled nothing is no sign of a loop: the next one asks a wider price, and the
 failing relief is told elsewhere.
@@ -36,7 +36,6 @@ Key = tuple[Symbol, Side, MarginMode]
 
 STUCK_STEPS = 3
 SLIPPAGE_MEMORY = timedelta(minutes=1)
-COMMON_VENUES = 3
 COMMON_WINDOW = timedelta(seconds=10)
 SINGLE_STEP_EVERY = timedelta(seconds=2)
 
@@ -92,7 +91,7 @@ def tripped(
         *_beyond(conduct.cuts, limits),
         *_stuck(conduct.cuts, held),
         *_slipped(conduct.cuts, limits, now),
-        *_common(conduct.breaching),
+        *_common(conduct.breaching, limits),
     )
 
 
@@ -162,8 +161,8 @@ def _slipped(cuts: Sequence[Cut], limits: ReductionLimits, now: datetime) -> Ite
         yield Trip(reason=Reason.SLIPPAGE_OVER_CAP, detail=detail, slows=False)
 
 
-def _common(breaching: Sequence[str]) -> Iterator[Trip]:
-    if len(breaching) >= COMMON_VENUES:
+def _common(breaching: Sequence[str], limits: ReductionLimits) -> Iterator[Trip]:
+    if 0 < limits.common_mode_venues <= len(breaching):
         within = f"{COMMON_WINDOW.total_seconds():g} s"
         detail = f"{', '.join(sorted(breaching))} breached within {within}: one cause, or one fault of ours"
         yield Trip(reason=Reason.COMMON_MODE, detail=detail, slows=False)

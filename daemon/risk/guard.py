@@ -178,13 +178,14 @@ def _rule_breaches(
     if mark is None or mark <= 0:
         yield Reason.PRICE_OUT_OF_BAND, "a limit without a mark to hold it against"
         return
-    lowest = floor_to_step(mark * (1 - limits.max_slippage), rules.price_step)
-    highest = ceil_to_step(mark * (1 + limits.max_slippage), rules.price_step)
+    most = limits.max_slippage if rules.price_band is None else min(limits.max_slippage, rules.price_band)
+    lowest = floor_to_step(mark * (1 - most), rules.price_step)
+    highest = ceil_to_step(mark * (1 + most), rules.price_step)
     selling = order.position.closing_side is OrderSide.SELL
     if (selling and price < lowest) or (not selling and price > highest):
         yield (
             Reason.PRICE_OUT_OF_BAND,
-            f"price {price} is more than {limits.max_slippage} off the mark {mark}",
+            f"price {price} is more than {most} off the mark {mark}",
         )
 
 

@@ -126,7 +126,7 @@ class ReductionLimits:
     Limit prices start at `slippage` off the mark and move out by as much again with each step, up to
     `max_slippage`; every `market_every`-th step (0: never) and urgent ones go to market. What an order is
     reckoned to cost is not that bound but the taker fee `fee_rate` and the `expected_slippage`, both per
-    notional.
+    notional. `common_mode_venues` (0: never) that breach at once trip a breaker.
     """
 
     strategy: Strategy = Strategy.CHEAPEST_RELIEF
@@ -135,6 +135,7 @@ class ReductionLimits:
     orders_per_minute: int = 30
     orders_per_hour: int = 360
     orders_per_episode: int = 120
+    common_mode_venues: int = 3
     steps_per_episode: int = 40
     episodes_per_hour: int = 12
     top_ups_per_episode: int = 2
@@ -154,6 +155,8 @@ class ReductionLimits:
             raise ValueError("positions, orders, steps and episodes must each be allowed at least once")
         if min(self.top_ups_per_episode, self.repayments_per_episode, self.market_every) < 0:
             raise ValueError("top-ups and repayments per episode and market_every cannot be negative")
+        if self.common_mode_venues < 0 or self.common_mode_venues == 1:
+            raise ValueError("common mode takes two venues at least, or none: 0 for never")
         if not ZERO < self.slippage <= self.max_slippage < ONE:
             raise ValueError(f"slippage {self.slippage} must be above 0 and within {self.max_slippage} < 1")
         budgets = (self.orders_per_minute, self.orders_per_hour, self.orders_per_episode)

@@ -123,6 +123,7 @@ REFUSED = [
     ("no room in an hour", head("limits: {orders_per_hour: 2} #!"), "limits.orders_per_hour", "a single step"),
     ("no room in an episode", head("limits: {orders_per_episode: 2} #!"), "limits.orders_per_episode", "a single"),
     ("too many in an hour", head("limits: {orders_per_hour: 9999} #!"), "limits.orders_per_hour", "most is 6000"),
+    ("one venue is no common fall", head("limits:\n  common_mode_venues: 1 #!"), "limits.common_mode_venues", "0 for"),
     ("transfer without day", head("top_up: {max_per_transfer: {USDT: 5}} #!"), "top_up.max_per_transfer.USDT",
      "add top_up.max_per_day.USDT"),
     ("transfer above day", head("top_up: {max_per_transfer: {USDT: 5}, max_per_day: {USDT: 4}} #!"),

@@ -62,6 +62,7 @@ def test_default_limits_bound_what_one_account_can_suffer(settings: Build) -> No
         "orders_per_episode": 120,
         "steps_per_episode": 40,
         "episodes_per_hour": 12,
+        "common_mode_venues": 3,
         "slippage": Decimal("0.005"),
         "max_slippage": Decimal("0.03"),
         "fee_rate": Decimal("0.0006"),

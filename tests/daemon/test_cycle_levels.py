@@ -19,18 +19,18 @@ from database.records import IntentKind, IntentState, PlanState, RowKind
 Desk = Any  # the fixture's type lives in conftest
 D = Decimal
 
-COST_RATE = D("0.0006") + D("0.0005")
-FEE_RATE = ReductionLimits().fee_rate
+COST_RATE = D("0.0006") + D("0.0001")
+"""The taker fee, and half the spread of the book that is read beside the picture."""
+
+LOT = D("0.01")
+"""The book stands on the price grid: its middle is not quite the mark."""
 
 
-def cut_to_target(desk: Desk, cost_rate: Decimal = COST_RATE) -> Decimal:
-    """What must be cut of X, by the formula x = (M - u E) / (r - u c) over the picture of this moment.
-
-    By the policy's own cost: an order book that costs less than that, and more than the fee, needs less.
-    """
+def cut_to_target(desk: Desk) -> Decimal:
+    """What must be cut of X, by the formula x = (M - u E) / (r - u c) over the picture of this moment."""
     unit, mark = desk.unit(), desk.venue_snapshot().positions[0].mark_price
     excess = unit.initial_margin - D("0.60") * unit.margin_equity
-    notional = excess / (D("0.1") - D("0.60") * cost_rate)
+    notional = excess / (D("0.1") - D("0.60") * COST_RATE)
     return D(math.ceil(notional / mark * 100)) / 100
 
 
@@ -150,25 +150,26 @@ async def test_the_order_is_sized_from_the_confirming_read(desk: Desk) -> None:
         reads += call == "fetch_snapshot" and moment == "leaves"
         if (call, moment, reads) == ("fetch_snapshot", "leaves", 2):
             desk.fall_to("0.96")
-            wanted.extend([cut_to_target(desk, FEE_RATE), cut_to_target(desk)])
+            wanted.append(cut_to_target(desk))
 
     at_first_read = cut_to_target(desk)
     desk.line.at = fall_between
     await desk.run()
 
     (order,) = desk.received()
-    assert at_first_read < wanted[0] <= order.quantity <= wanted[1]
+    assert wanted[0] <= order.quantity <= wanted[0] + LOT
+    assert wanted[0] > at_first_read + LOT
 
 
 async def test_one_reduction_that_is_enough_ends_the_episode_at_the_target(desk: Desk) -> None:
     await desk.run()
     desk.fall_to("0.95")
-    least, most = cut_to_target(desk, FEE_RATE), cut_to_target(desk)
+    needed = cut_to_target(desk)
     await desk.watch(600)
 
     (order,) = desk.received()
     assert (order.side, order.reduce_only) == (OrderSide.SELL, True)
-    assert least <= order.quantity <= most
+    assert needed <= order.quantity <= needed + LOT
     assert D("0.59") < desk.utilization() <= D("0.60")
     episode = desk.journal.episodes.get(desk.account, 1)
     assert (episode.outcome, episode.steps) == ("target_reached", 1)

@@ -158,6 +158,28 @@ async def test_a_spent_budget_slows_it_down_and_stops_it_below_liquidation(
     assert outcomes[-1].reason is reason
 
 
+async def test_what_goes_on_slowly_is_one_order_at_a_time(
+    *,
+    open_desk: Callable[..., Desk],
+    venue_of: Callable[..., Any],
+    spec: Callable[..., Any],
+    opening: Callable[..., Any],
+) -> None:
+    positions = (opening("X-USDT", 250), opening("Y-USDT", 125))
+    limits = ReductionLimits(step_fraction=D("0.02"), positions_per_step=2, orders_per_episode=4)
+    desk = open_desk(engine=venue_of(spec(positions=positions)), policy=replace(QUIET, limits=limits))
+    await desk.run()
+    desk.move_to(D(88), "X")
+    desk.move_to(D(88) * 2, "Y")
+    await desk.watch(12)
+
+    assert told(desk, "breaker_tripped") == [Reason.EPISODE_ORDER_BUDGET]
+    sizes = [len(plan.plan["orders"]) for plan in desk.plans() if plan.decision == "reduce"]
+    assert sizes[:2] == [2, 2]
+    assert set(sizes[2:]) == {1}
+    assert len(sizes) > 4
+
+
 async def test_venues_that_breach_together_stop_the_critical_tier_for_a_moment(
     open_desk: Callable[..., Desk],
 ) -> None:

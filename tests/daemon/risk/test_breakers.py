@@ -129,7 +129,10 @@ def test_a_fill_worse_than_the_cap_trips_for_a_minute(
 
 def test_three_venues_at_once_trip() -> None:
     assert reasons(Conduct(breaching=("bybit", "okx"))) == set()
-    assert reasons(Conduct(breaching=("bybit", "okx", "kraken"))) == {Reason.COMMON_MODE}
+    three = Conduct(breaching=("bybit", "okx", "kraken"))
+    assert reasons(three) == {Reason.COMMON_MODE}
+    assert tripped(three, None, ReductionLimits(common_mode_venues=0), NOON) == ()
+    assert tripped(three, None, ReductionLimits(common_mode_venues=4), NOON) == ()
 
 
 def test_a_single_step_waits_for_the_one_before() -> None:

@@ -377,3 +377,17 @@ def test_despite_a_breaker_only_one_step_passes(build: BUILD) -> None:
     assert verdict(alone, spent) == ()
     assert verdict(alone, replace(spent, single_step=False)) == (Reason.ORDER_BUDGET,)
     assert verdict(alone, replace(spent, orders_last_minute=60)) == (Reason.ORDER_BUDGET,)
+
+
+def test_a_price_beyond_the_venues_own_band_does_not_pass(build: BUILD) -> None:
+    rules = build.rules(price_band=D("0.004"))
+    snapshot = build.levered(utilization="0.91", markets=[rules])
+    plan = planned(build, snapshot)
+    (order,) = plan.orders
+    assert order.limit_price == D("49800.0")
+
+    beyond = replace(plan, orders=(replace(order, limit_price=D("49799.9")),))
+    assert isinstance(judge(build, plan, snapshot), ApprovedPlan)
+    refused = judge(build, beyond, snapshot)
+    assert isinstance(refused, RefusedPlan)
+    assert refused.reasons == (Reason.PRICE_OUT_OF_BAND,)

@@ -62,6 +62,7 @@ def test_a_policy_that_contradicts_itself_is_refused(changes: dict[str, Any], co
         ({"positions_per_step": 5, "orders_per_minute": 4}, "one step"),
         ({"orders_per_hour": 2}, "one step"),
         ({"orders_per_episode": 2}, "one step"),
+        ({"common_mode_venues": 1}, "two venues"),
         ({"market_every": -1}, "negative"),
         ({"slippage": Decimal("0.04")}, "slippage"),
         ({"max_slippage": Decimal(1)}, "slippage"),

@@ -361,3 +361,36 @@ def test_a_plan_prices_by_urgency(build: BUILD) -> None:
     assert early.limit_price == D("49750.0")
     assert late.limit_price is not None
     assert D("48500.0") < late.limit_price < D("49250.0")
+
+
+rates = st.integers(min_value=5, max_value=60).map(lambda n: D(n) / 1000)
+
+
+@given(
+    first=rates,
+    second=rates,
+    ratio=st.integers(min_value=80, max_value=89).map(lambda n: D(n) / 100),
+    step=st.integers(min_value=0, max_value=2),
+    side=st.sampled_from(Side),
+)
+def test_a_fill_at_its_limit_brings_no_liquidation_nearer(
+    *, build: BUILD, first: Decimal, second: Decimal, ratio: Decimal, step: int, side: Side
+) -> None:
+    rows = [
+        build.Row(maintenance=str(first), initial=str(first), side=side),
+        build.Row(symbol="ETHUSDT", maintenance=str(second), initial=str(second), side=side),
+    ]
+    maintenance = 50_000 * (first + second)
+    equity = maintenance / ratio
+    snapshot = build.book(equity, rows)
+    found = plan_reduction(build.judge(snapshot), snapshot, "account", MarginPolicy(), step=step)
+    if not isinstance(found, ReductionPlan):
+        return
+    for order in found.orders:
+        row, limit = order.position, order.limit_price
+        if limit is None or row.maintenance_margin is None or row.mark_price is None:
+            continue
+        lost = order.quantity * (abs(row.mark_price - limit) + row.mark_price * LIMITS.fee_rate)
+        freed = row.maintenance_margin * order.quantity / row.quantity
+        # the ratio after is no higher than the one before: as products
+        assert (maintenance - freed) * equity <= maintenance * (equity - lost) + D("1e-15")
