@@ -29,13 +29,15 @@ from daemon.notebook import Notebook
 from daemon.provision import Provided, Provision, Wants
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
-from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide, sentence
+from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide
+from daemon.risk.keeping import is_keeping
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
 from daemon.settlement import Settlement
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
+from daemon.telling import doing, told
 from daemon.topup import TopUp, TopUpCaps
 from database.journal import Journal
 from database.records import NO_EPISODE
@@ -101,12 +103,11 @@ class Cycle:
         self._dead_man = DeadMan(broker=guarded.broker, clock=clock, after=after, interval=interval)
         self._notebook = Notebook(self._account, journal=journal, clock=clock)
         self._alarm = self._notebook.recall()
-        if self._alarm.episode is not None:
-            sent = journal.intents.of_episode(self._account, self._alarm.episode.number)
-            self._ladder.catch_up.recall(sent, now=clock.now(), uptime=clock.uptime())
+        self._ladder.catch_up.recall(journal, self._account, now=clock.now(), uptime=clock.uptime())
         self._foresight = Foresight(guarded.policy)
         self._previous: Assessment | None = None
         self._transitions: list[Transition] = []
+        self._is_keeping = False
         self._is_stopping = False
 
     @property
@@ -199,7 +200,9 @@ class Cycle:
         if sight.assessment is not None:
             self._previous = sight.assessment
         self._ladder.memory.next_picture(self._clock.uptime())
+        self._is_keeping = is_keeping(self._alarm, self._previous)
         is_idle = self._alarm.episode is None and not self._policy.actions_at(self._alarm.level)
+        is_idle = is_idle and not self._is_keeping
         if is_idle or (before is None and self._alarm.episode is not None):
             self._ladder.memory = RungMemory()
 
@@ -256,12 +259,17 @@ class Cycle:
             ),
             flattening=latched_units(self._journal, self._account),
             approved=self._mandate.approval() is not None,
+            trims_last_hour=self._trims_last_hour() if self._is_keeping else 0,
         )
 
     def _orders_last_minute(self) -> int:
         now = self._clock.now()
         since = now - timedelta(minutes=1)
         return self._journal.intents.count_orders_since(self._account, since, until=now)
+
+    def _trims_last_hour(self) -> int:
+        now = self._clock.now()
+        return self._journal.intents.count_trims_since(self._account, now - timedelta(hours=1), until=now)
 
     # ------------------------------------------------------------------ act
 
@@ -342,9 +350,9 @@ class Cycle:
             level=self._alarm.seen_level,
             protection=self._alarm.protection,
             mode=self._mandate.mode(),
-            doing=_doing(decision, climb),
+            doing=doing(decision, climb),
             reason=decision.reason,
-            sentence=_sentence(decision, climb),
+            sentence=told(decision, climb),
             unit=seen.worst.key if seen and seen.worst else None,
             utilization=seen.utilization if seen else None,
             maintenance_ratio=seen.maintenance_ratio if seen else None,
@@ -358,6 +366,7 @@ class Cycle:
             cash=seen.is_cash if seen else False,
             outlook=self._foresight.nearest() if seen else None,
             shock=seen.shock if seen else None,
+            exposure=seen.exposure if seen else None,
         )
 
     def _is_acute(self) -> bool:
@@ -376,23 +385,3 @@ class Cycle:
         if self._alarm.level >= Level.CRITICAL or self._alarm.protection is Protection.UNPROTECTED:
             interval = min(max(WHILE_ALARMED_S, pace), interval)
         return max(interval - duration_s, 0.05)
-
-
-def _doing(decision: Decision, climb: Climb | None) -> str:
-    match decision:
-        case Act() if climb is not None:
-            return decision.action.value
-        case Advise() if climb is not None:
-            return f"advise_{decision.action.value}"
-        case Confirm():
-            return "confirm"
-        case _:
-            return "hold"
-
-
-def _sentence(decision: Decision, climb: Climb | None) -> str:
-    if climb is None:
-        return sentence(decision)
-    if climb.gave_nothing:
-        return f"{climb.sentence}; {sentence(decision)}"
-    return climb.sentence

@@ -7,6 +7,7 @@ planned anew. What rungs have given over time is in `daemon.memory`.
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from brokers.numbers import ZERO
 from brokers.orders import CancelReport, OpenOrder, Verdict
@@ -22,10 +23,12 @@ from daemon.recording import plan_summary, repayment_summary, snapshot_summary
 from daemon.repaying import Repaying, repayment_sentence
 from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.guard import History, RefusedPlan, approve
+from daemon.risk.keeping import load_of
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
-from daemon.risk.reduction import Infeasible, PositionKey, plan_reduction
+from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
+from daemon.risk.trimming import plan_trim
 from daemon.topup import TopUp
 from database.ids import random_id
 from database.journal import Journal
@@ -70,6 +73,8 @@ class Ladder:
         Raises:
             JournalError: it could not be journaled, so nothing was sent.
         """
+        if act.bound is not None:  # no episode of margin pays for it
+            footing = replace(footing, episode=NO_EPISODE, step=0)
         unit = act.facts.unit or ""
         match act.action:
             case Action.CANCEL_ORDERS:
@@ -208,17 +213,9 @@ class Ladder:
     # ------------------------------------------------------------------ reduce, flatten
 
     async def _cut(self, act: Act, unit: str, footing: Footing) -> Climb:
-        planned = plan_reduction(
-            footing.assessment,
-            footing.snapshot,
-            unit,
-            self._policy,
-            step=self.memory.tries.get(unit, 0),
-            action=act.action,
-            excluded=self.memory.resting(self._clock.uptime()),
-        )
+        planned = self._plan_cut(act, footing)
         if isinstance(planned, Infeasible):
-            self.memory.pass_by(unit, act.action, planned.reason)
+            self.memory.pass_by(act.scope, act.action, planned.reason)
             return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
         checked = approve(
             planned,
@@ -227,7 +224,7 @@ class Ladder:
             policy=self._policy,
             history=History(
                 orders_last_minute=footing.orders_last_minute,
-                steps_in_episode=self.memory.steps.get(unit, 0),
+                steps_in_episode=self.memory.steps.get(act.scope, 0),
             ),
             now=self._broker.venue_now(),
         )
@@ -255,11 +252,28 @@ class Ladder:
             for ticket, intent in zip(tickets, intents, strict=True)
             if intent.state is not IntentState.ABANDONED
         }
-        self.memory.count_step(unit, outcomes, self._clock.uptime())
+        self.memory.count_step(act.scope, outcomes, self._clock.uptime())
         self._tell_failing(footing, outcomes)
         self.catch_up.note(intents, self._clock.uptime())
         self.memory.objections = frozenset()
         return Climb(sentence=_cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
+
+    def _plan_cut(self, decision: Act | Advise, footing: Footing) -> ReductionPlan | Infeasible:
+        """Plan the next step of what was decided, from the present picture."""
+        unit, resting = decision.facts.unit or "", self.memory.resting(self._clock.uptime())
+        step = self.memory.tries.get(decision.scope, 0)
+        if decision.bound is not None:
+            load = load_of(footing.assessment, unit, decision.bound)
+            return plan_trim(load, footing.snapshot, self._policy, step=step, excluded=resting)
+        return plan_reduction(
+            footing.assessment,
+            footing.snapshot,
+            unit,
+            self._policy,
+            step=step,
+            action=decision.action,
+            excluded=resting,
+        )
 
     def _tell_failing(self, footing: Footing, outcomes: Mapping[PositionKey, Intent]) -> None:
         """Say that relief does not work, as long as it does not."""
@@ -278,7 +292,7 @@ class Ladder:
 
     def _refuse(self, act: Act, refused: RefusedPlan, footing: Footing) -> Climb:
         reasons = "; ".join(objection.detail for objection in refused.objections)
-        self.memory.pass_by(refused.plan.unit, act.action, Reason.REFUSED_BY_GUARD)
+        self.memory.pass_by(act.scope, act.action, Reason.REFUSED_BY_GUARD)
         climb = Climb(sentence=f"the guard refused the plan: {reasons}", gave_nothing=True, refused=refused)
         if self.memory.objections == frozenset(refused.reasons):
             return climb  # journaled already: the same objections, one picture later
@@ -296,8 +310,8 @@ class Ladder:
         """Journal what would be done, once, and wait for an operator."""
         account = footing.snapshot.account_id
         waiting = self._journal.plans.waiting(account)
-        wanted = (advise.action.value, advise.facts.unit)
-        if any((plan.decision, plan.plan.get("unit")) == wanted for plan in waiting):
+        wanted = (advise.action.value, advise.facts.unit, advise.bound)
+        if any((plan.decision, *map(plan.plan.get, ("unit", "bound"))) == wanted for plan in waiting):
             return Climb(sentence=f"a plan to {advise.action.value} waits for approval")
         detail: dict[str, object] = {"unit": advise.facts.unit}
         if advise.action is Action.REPAY and advise.facts.unit is not None:
@@ -307,17 +321,9 @@ class Ladder:
                 return Climb(sentence=f"cannot repay: {repayment.detail}", gave_nothing=True)
             detail = repayment_summary(repayment)
         if advise.action in {Action.REDUCE, Action.FLATTEN} and advise.facts.unit is not None:
-            planned = plan_reduction(
-                footing.assessment,
-                footing.snapshot,
-                advise.facts.unit,
-                self._policy,
-                step=self.memory.tries.get(advise.facts.unit, 0),
-                action=advise.action,
-                excluded=self.memory.resting(self._clock.uptime()),
-            )
+            planned = self._plan_cut(advise, footing)
             if isinstance(planned, Infeasible):
-                self.memory.pass_by(planned.unit, advise.action, planned.reason)
+                self.memory.pass_by(advise.scope, advise.action, planned.reason)
                 return Climb(sentence=f"cannot {advise.action.value}: {planned.detail}", gave_nothing=True)
             detail = plan_summary(planned)
         plan = self._plan(advise, footing, detail, state=PlanState.PROPOSED)

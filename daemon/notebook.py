@@ -30,7 +30,9 @@ SAMPLE_EVERY_S = 30.0
 SAMPLE_MOVE = Decimal("0.01")
 """... which is a measure moving by a point."""
 
-RELAXED = frozenset({TransitionKind.LEVEL_FELL, TransitionKind.EPISODE_ENDED})
+RELAXED = frozenset(
+    {TransitionKind.LEVEL_FELL, TransitionKind.EPISODE_ENDED, TransitionKind.LEVERAGE_WITHIN_CAP}
+)
 """After these what was proposed is of yesterday: what is still due is proposed anew."""
 
 Sampled = dict[str, tuple[float, Decimal | None, Decimal | None]]

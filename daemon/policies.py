@@ -5,12 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
+from brokers.models import Symbol
 from brokers.port import Capabilities
 from config.accounts import AccountSettings
+from config.exposure import OverCap
 from config.policy import Actions
 from config.policy import Ladder as LadderSettings
 from config.schema import LimitSettings, Settings
 from daemon.risk.clamp import Clamped, clamp
+from daemon.risk.exposure import ExposureLimits, Remedy
 from daemon.risk.policy import (
     Action,
     Confirmation,
@@ -20,6 +23,8 @@ from daemon.risk.policy import (
     Mode,
     ReductionLimits,
 )
+
+REMEDIES = {OverCap.ALARM: Remedy.ALARM, OverCap.REDUCE: Remedy.TRIM}
 
 
 def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = timedelta(0)) -> MarginPolicy:
@@ -36,6 +41,7 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
         hysteresis=policy.hysteresis,
         actions=_actions(policy.actions),
         max_leverage=settings.max_leverage_of(account),
+        exposure=_exposure(settings, account),
         poll_interval=max(poll.interval, pace),
         act_max_age=poll.act_max_age,
         alarm_max_age=poll.alarm_max_age,
@@ -72,6 +78,14 @@ def _actions(actions: Actions) -> Mapping[Level, tuple[Action, ...]]:
             level: tuple(Action(action.value) for action in getattr(actions, level.label))
             for level in (Level.WARNING, Level.CRITICAL, Level.LIQUIDATION)
         }
+    )
+
+
+def _exposure(settings: Settings, account: AccountSettings) -> ExposureLimits:
+    caps = settings.symbol_caps_of(account)
+    return ExposureLimits(
+        over_cap=REMEDIES[settings.over_cap_of(account)],
+        symbol_leverage=MappingProxyType({Symbol(symbol): cap for symbol, cap in caps.items()}),
     )
 
 

@@ -37,7 +37,8 @@ class ReductionPlan:
 
     `action` is REDUCE or FLATTEN. `reaches_target` says whether the step alone is reckoned to be enough.
     `dust` names positions too small to order. `notes` say for people what the plan does not see: positions of
-    the same coin on the other side elsewhere in the account, which an order may leave bare.
+    the same coin on the other side elsewhere in the account, which an order may leave bare. `bound` is the
+    key of the load that is brought back within its bound; `None`: margin asks for the step.
     """
 
     account_id: AccountId
@@ -51,6 +52,7 @@ class ReductionPlan:
     reaches_target: bool
     dust: tuple[PositionKey, ...] = ()
     notes: tuple[str, ...] = ()
+    bound: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

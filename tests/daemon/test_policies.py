@@ -14,6 +14,7 @@ from config.policy import PolicySettings
 from config.schema import LimitSettings, PollSettings, Settings
 from config.section import Section
 from daemon.policies import mode_of, policy_of
+from daemon.risk.exposure import Remedy
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 
 D = Decimal
@@ -96,6 +97,22 @@ def test_the_leverage_cap_is_the_accounts_own_else_its_brokers() -> None:
     assert policy().max_leverage == 5
     assert policy(brokers={"bybit": {"max_leverage": 3}}).max_leverage == 3
     assert policy({"max_leverage": 2}, brokers={"bybit": {"max_leverage": 3}}).max_leverage == 2
+
+
+def test_the_caps_of_symbols_are_the_accounts_own_laid_over_its_brokers() -> None:
+    brokers = {"bybit": {"symbols": {"BTCUSDT": {"max_leverage": 3}, "ETHUSDT": {"max_leverage": 2}}}}
+    own = {"symbols": {"ETHUSDT": {"max_leverage": "1.5"}}}
+
+    assert policy().exposure.symbol_leverage == {}
+    assert policy(own, brokers=brokers).exposure.symbol_leverage == {"BTCUSDT": 3, "ETHUSDT": D("1.5")}
+
+
+def test_above_a_cap_it_is_reduced_unless_the_account_or_its_broker_says_otherwise() -> None:
+    alarming = {"bybit": {"over_cap": "alarm"}}
+
+    assert policy().exposure.over_cap is Remedy.TRIM
+    assert policy(brokers=alarming).exposure.over_cap is Remedy.ALARM
+    assert policy({"over_cap": "reduce"}, brokers=alarming).exposure.over_cap is Remedy.TRIM
 
 
 def test_the_defaults_are_those_of_the_core() -> None:
