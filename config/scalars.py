@@ -135,6 +135,11 @@ Leverage = Annotated[
 ]
 """Gross notional over margin equity."""
 
+Multiple = Annotated[
+    Ratio, AfterValidator(_within(ZERO, LARGEST_LEVERAGE, open_low=True, open_high=False, hint=_IN_BOUNDS))
+]
+"""A ratio above 0 that may be more than 1: `150%` or `1.5`."""
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from config.accounts import AccountSettings, Mode, stricter
-from config.exposure import BrokerSettings, OverCap, UnleveragedBrokerSettings
+from config.exposure import BrokerSettings, ExposureSettings, OverCap, UnleveragedBrokerSettings
 from config.policy import PolicySettings
 from config.scalars import Allowance, Amount, Currency, Distance, Duration, Share, Word, lasting
 from config.secrets import Reference
@@ -225,6 +225,7 @@ class Settings(Section):
     policy: PolicySettings = PolicySettings()
     forecast: ForecastSettings = ForecastSettings()
     limits: LimitSettings = LimitSettings()
+    exposure: ExposureSettings = ExposureSettings()
     top_up: TopUpSettings = TopUpSettings()
     log: LogSettings = LogSettings()
     brokers: BrokersSettings = BrokersSettings()
@@ -290,6 +291,12 @@ class Settings(Section):
         symbols = {**self._broker_of(account).symbols, **account.symbols}
         return {symbol: own.max_leverage for symbol, own in symbols.items()}
 
+    def exposure_of(self, account: AccountSettings) -> ExposureSettings:
+        """Return the general limits with the account's own values laid over them."""
+        if account.exposure is None:
+            return self.exposure
+        return ExposureSettings.model_validate(layered(self.exposure, account.exposure))
+
     def _broker_of(self, account: AccountSettings) -> BrokerSettings:
         broker: BrokerSettings = getattr(self.brokers, account.broker)
         return broker
@@ -316,6 +323,7 @@ class Settings(Section):
         merges: tuple[tuple[str, Callable[[AccountSettings], Section]], ...] = (
             ("policy", self.policy_of),
             ("poll", self.poll_of),
+            ("exposure", self.exposure_of),
         )
         for position, account in enumerate(self.accounts):
             for name, merge in merges:

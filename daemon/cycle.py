@@ -19,7 +19,7 @@ from daemon.clockwatch import ClockWatch
 from daemon.deadman import DeadMan
 from daemon.diary import log_transitions
 from daemon.execution import Execution
-from daemon.flatten import latched_units
+from daemon.flatten import latched_bounds, latched_units
 from daemon.footing import Climb, Footing
 from daemon.foresight import Foresight
 from daemon.ladder import Ladder
@@ -200,11 +200,15 @@ class Cycle:
         if sight.assessment is not None:
             self._previous = sight.assessment
         self._ladder.memory.next_picture(self._clock.uptime())
-        self._is_keeping = is_keeping(self._alarm, self._previous)
+        self._is_keeping = is_keeping(self._alarm, self._previous) or bool(self._closing())
         is_idle = self._alarm.episode is None and not self._policy.actions_at(self._alarm.level)
-        is_idle = is_idle and not self._is_keeping
-        if is_idle or (before is None and self._alarm.episode is not None):
+        if is_idle and self._is_keeping:
+            self._ladder.memory.calm()
+        elif is_idle or (before is None and self._alarm.episode is not None):
             self._ladder.memory = RungMemory()
+
+    def _closing(self) -> frozenset[str]:
+        return latched_bounds(self._journal, self._account)
 
     def _is_alarmed(self) -> bool:
         """Whether reads protect: they then use the emergency door and the reserve of the budget."""
@@ -213,7 +217,9 @@ class Cycle:
     def _may_act(self) -> bool:
         """Whether any rung may be due, so that what it needs is worth reading."""
         return self._mandate.mode() is not Mode.OBSERVE and bool(
-            self._alarm.episode is not None or self._policy.actions_at(self._alarm.level)
+            self._alarm.episode is not None
+            or self._policy.actions_at(self._alarm.level)
+            or is_keeping(self._alarm, self._previous, Action.CANCEL_ORDERS)
         )
 
     def _wants(self) -> Wants:
@@ -226,7 +232,8 @@ class Cycle:
         worst = self._previous.worst if self._previous else None
         may_move_in = Action.TOP_UP in actions and memory.top_ups < policy.limits.top_ups_per_episode
         return Wants(
-            orders=Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()),
+            orders=(Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()))
+            or is_keeping(self._alarm, self._previous, Action.CANCEL_ORDERS),
             funds_in=worst.currency if may_move_in and worst is not None else None,
         )
 
@@ -260,6 +267,8 @@ class Cycle:
             flattening=latched_units(self._journal, self._account),
             approved=self._mandate.approval() is not None,
             trims_last_hour=self._trims_last_hour() if self._is_keeping else 0,
+            orders=None if provided is None else provided.orders or (),
+            closing=self._closing(),
         )
 
     def _orders_last_minute(self) -> int:

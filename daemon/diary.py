@@ -17,6 +17,7 @@ BAD_NEWS = {
     TransitionKind.PROTECTION_LOST,
     TransitionKind.EPISODE_BEGAN,
     TransitionKind.LEVERAGE_OVER_CAP,
+    TransitionKind.LIMIT_EXCEEDED,
     TransitionKind.DEBT_DRIVES_RISK,
     TransitionKind.CALL_AHEAD,
 }

@@ -5,7 +5,6 @@ planned anew. What rungs have given over time is in `daemon.memory`.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -14,8 +13,8 @@ from brokers.orders import CancelReport, OpenOrder, Verdict
 from brokers.port import Broker
 from daemon.catchup import CatchUp
 from daemon.clock import Clock
-from daemon.execution import Execution, Ticket
-from daemon.flatten import latch
+from daemon.execution import Execution
+from daemon.flatten import latch, latch_bound
 from daemon.footing import Climb, Footing
 from daemon.logs import logger
 from daemon.memory import RungMemory
@@ -28,11 +27,13 @@ from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
-from daemon.risk.trimming import plan_trim
+from daemon.risk.resting import increasing
+from daemon.risk.trimming import plan_closing, plan_trim
+from daemon.sentences import cancel_sentence, cut_sentence, order_row, transfer_sentence
 from daemon.topup import TopUp
 from database.ids import random_id
 from database.journal import Journal
-from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, Transfer, TransferState
+from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, TransferState
 from database.repayment_records import RepaymentState
 
 CANCEL_PATIENCE_S = 3.0
@@ -90,20 +91,26 @@ class Ladder:
 
     async def _cancel(self, act: Act, unit: str, footing: Footing) -> Climb:
         orders = footing.orders
+        if orders and act.bound is not None:
+            load = load_of(footing.assessment, unit, act.bound)
+            orders = increasing(orders, load, footing.snapshot)
         if not orders:
-            self.memory.pass_by(unit, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
+            self.memory.pass_by(act.scope, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
             known = "no open order binds margin" if orders == () else "the open orders could not be read"
             return Climb(sentence=known, gave_nothing=True)
-        plan = self._plan(act, footing, {"orders": [_order_row(order) for order in orders]})
+        plan = self._plan(act, footing, {"orders": [order_row(order) for order in orders]})
         with footing.transaction():
             self._journal.plans.add(plan)
         began = self._clock.uptime()
         reports = await self._send_cancellations(orders)
         ended = self._clock.uptime()
         gone = sum(report.verdict is Verdict.ACCEPTED for report in reports)
-        self.memory.count_cancel(unit, is_done=gone == len(orders), took_s=ended - began, uptime=ended)
+        if act.bound is None or gone < len(orders):  # who adds to what is over its limit is chased for ever
+            self.memory.count_cancel(
+                act.scope, is_done=gone == len(orders), took_s=ended - began, uptime=ended
+            )
         self._tell_failing_cancels(footing, orders, reports)
-        sentence = _cancel_sentence(len(orders), reports)
+        sentence = cancel_sentence(len(orders), reports)
         with self._journal.transaction():
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
             self._journal.outbox.append(
@@ -179,7 +186,7 @@ class Ladder:
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
         if transfer.state is not TransferState.COMPLETED:
             self.memory.finish(unit, Action.TOP_UP, RungState.FAILED, act.reason)
-        return Climb(sentence=_transfer_sentence(transfer), sent=1)
+        return Climb(sentence=transfer_sentence(transfer), sent=1)
 
     # ------------------------------------------------------------------ repay
 
@@ -233,7 +240,9 @@ class Ladder:
         plan = self._plan(act, footing, plan_summary(planned))
         with footing.transaction():
             self._journal.plans.add(plan)
-            if act.action is Action.FLATTEN:
+            if act.action is Action.FLATTEN and act.bound is not None:
+                latch_bound(self._journal, self._broker.account_id, act.bound, self._clock.now(), act.reason)
+            elif act.action is Action.FLATTEN:
                 latch(self._journal, footing.snapshot.account_id, unit, self._clock.now(), act.reason)
             self._count_step(footing)
             tickets = self._execution.write_down(
@@ -256,12 +265,15 @@ class Ladder:
         self._tell_failing(footing, outcomes)
         self.catch_up.note(intents, self._clock.uptime())
         self.memory.objections = frozenset()
-        return Climb(sentence=_cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
+        return Climb(sentence=cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
 
     def _plan_cut(self, decision: Act | Advise, footing: Footing) -> ReductionPlan | Infeasible:
         """Plan the next step of what was decided, from the present picture."""
         unit, resting = decision.facts.unit or "", self.memory.resting(self._clock.uptime())
         step = self.memory.tries.get(decision.scope, 0)
+        if decision.bound is not None and decision.action is Action.FLATTEN:
+            key = decision.bound
+            return plan_closing(key, footing.snapshot, self._policy, step=step, excluded=resting)
         if decision.bound is not None:
             load = load_of(footing.assessment, unit, decision.bound)
             return plan_trim(load, footing.snapshot, self._policy, step=step, excluded=resting)
@@ -357,39 +369,3 @@ class Ladder:
             snapshot=snapshot_summary(footing.snapshot, footing.assessment),
             plan=detail,
         )
-
-
-def _order_row(order: OpenOrder) -> dict[str, object]:
-    return {
-        "order_id": order.order_id,
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "quantity": None if order.quantity is None else str(order.quantity),
-        "price": None if order.price is None else str(order.price),
-        "reduce_only": order.reduce_only,
-        "book": order.book.value,
-    }
-
-
-def _cancel_sentence(orders: int, reports: Sequence[CancelReport]) -> str:
-    verdicts = Counter(report.verdict for report in reports)
-    sentence = f"cancelled {verdicts[Verdict.ACCEPTED]} of {orders} open orders"
-    if refused := verdicts[Verdict.REJECTED]:
-        sentence += f", {refused} refused"
-    if unknown := orders - verdicts[Verdict.ACCEPTED] - refused:
-        sentence += f", {unknown} without an answer"
-    return sentence
-
-
-def _transfer_sentence(transfer: Transfer) -> str:
-    return f"moved in {transfer.amount} {transfer.currency}: {transfer.state.value}"
-
-
-def _cut_sentence(act: Act, tickets: Sequence[Ticket], intents: Sequence[Intent]) -> str:
-    parts = []
-    for ticket, intent in zip(tickets, intents, strict=True):
-        price = "market" if intent.limit_price is None else f"limit {intent.limit_price}"
-        filled = "" if intent.filled is None else f", filled {intent.filled}"
-        what = f"{ticket.order.side.value} {intent.quantity} {intent.symbol} {price}"
-        parts.append(f"{what}: {intent.state.value}{filled}")
-    return f"{act.action.value}: " + "; ".join(parts)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from types import MappingProxyType
 
 from brokers.models import Symbol
@@ -13,7 +14,7 @@ from config.policy import Actions
 from config.policy import Ladder as LadderSettings
 from config.schema import LimitSettings, Settings
 from daemon.risk.clamp import Clamped, clamp
-from daemon.risk.exposure import ExposureLimits, Remedy
+from daemon.risk.exposure import ExposureLimits, Limit, Remedy
 from daemon.risk.policy import (
     Action,
     Confirmation,
@@ -82,11 +83,23 @@ def _actions(actions: Actions) -> Mapping[Level, tuple[Action, ...]]:
 
 
 def _exposure(settings: Settings, account: AccountSettings) -> ExposureLimits:
-    caps = settings.symbol_caps_of(account)
+    caps, limits = settings.symbol_caps_of(account), settings.exposure_of(account)
+    notional, share, count = limits.position_notional, limits.underlying_share, limits.positions
     return ExposureLimits(
         over_cap=REMEDIES[settings.over_cap_of(account)],
-        symbol_leverage=MappingProxyType({Symbol(symbol): cap for symbol, cap in caps.items()}),
+        symbol_leverage=_by_symbol(caps),
+        position_notional=Limit(
+            most=notional.max, remedy=Remedy(notional.then.value), by_symbol=_by_symbol(notional.symbols)
+        ),
+        underlying_share=Limit(most=share.max, remedy=Remedy(share.then.value)),
+        positions=Limit(
+            most=None if count.max is None else Decimal(count.max), remedy=Remedy(count.then.value)
+        ),
     )
+
+
+def _by_symbol(amounts: Mapping[str, Decimal]) -> Mapping[Symbol, Decimal]:
+    return MappingProxyType({Symbol(symbol): amount for symbol, amount in amounts.items()})
 
 
 def _limits(limits: LimitSettings) -> ReductionLimits:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from brokers.models import Measure
+from brokers.orders import OpenOrder
 from daemon.risk.figures import money, percent
 from daemon.risk.policy import Action, Level, level_word
 from daemon.risk.reason import Reason
@@ -43,7 +44,8 @@ class Context:
     reducing steps that each unit has taken in this episode, by key; one that is not named has taken none.
     `flattening` names units whose flatten is latched. `ordered` is an operator's command for `ordered_unit`
     (`None`: every unit); `approved` that an operator approved what was advised. `trims_last_hour` counts the
-    orders that only kept a bound.
+    orders that only kept a bound. `orders` are the resting ones that are not protective, `None` when nobody
+    has looked; `closing` names the bounds whose positions are being closed, latched.
     """
 
     halted: bool = False
@@ -62,6 +64,8 @@ class Context:
     ordered_unit: str | None = None
     approved: bool = False
     trims_last_hour: int = 0
+    orders: tuple[OpenOrder, ...] | None = None
+    closing: frozenset[str] = frozenset()
 
     def over(self, unit: str, action: Action) -> Rung | None:
         """Return the rung of `unit`, or of a bound by its key, for `action` if it is over."""

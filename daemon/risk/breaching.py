@@ -5,18 +5,15 @@ from datetime import datetime
 
 from daemon.risk.assessment import UnitAssessment
 from daemon.risk.breach import Breach, Sample, advance_breaches
-from daemon.risk.exposure import OVER_BOUND, WITHIN_BOUND, Bound
+from daemon.risk.exposure import CAPS, OVER_BOUND
 from daemon.risk.policy import MarginPolicy
+from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition, TransitionKind, UnitAlarm
 
-BROKEN = {
-    Bound.LEVERAGE: TransitionKind.LEVERAGE_OVER_CAP,
-    Bound.SYMBOL_LEVERAGE: TransitionKind.LEVERAGE_OVER_CAP,
-}
-KEPT = {
-    Bound.LEVERAGE: TransitionKind.LEVERAGE_WITHIN_CAP,
-    Bound.SYMBOL_LEVERAGE: TransitionKind.LEVERAGE_WITHIN_CAP,
-}
+EXCEEDED = (TransitionKind.LIMIT_EXCEEDED, TransitionKind.LEVERAGE_OVER_CAP)
+KEPT = (TransitionKind.LIMIT_KEPT, TransitionKind.LEVERAGE_WITHIN_CAP)
+WITHIN = (Reason.WITHIN_LIMIT, Reason.LEVERAGE_WITHIN_CAP)
+"""Of a limit of size, and of a cap of leverage."""
 
 
 def breaches_after(
@@ -37,7 +34,9 @@ def breach_changes(
     for breach in after.breaches:
         if before.breach(breach.key) is None:
             yield Transition(
-                kind=BROKEN[breach.bound],
+                kind=TransitionKind.LEVERAGE_OVER_CAP
+                if breach.bound in CAPS
+                else TransitionKind.LIMIT_EXCEEDED,
                 reason=OVER_BOUND[breach.bound],
                 at=at,
                 unit=after.key,
@@ -46,8 +45,10 @@ def breach_changes(
     for breach in before.breaches:
         if after.breach(breach.key) is None:
             yield Transition(
-                kind=KEPT[breach.bound],
-                reason=WITHIN_BOUND[breach.bound],
+                kind=TransitionKind.LEVERAGE_WITHIN_CAP
+                if breach.bound in CAPS
+                else TransitionKind.LIMIT_KEPT,
+                reason=WITHIN[breach.bound in CAPS],
                 at=at,
                 unit=after.key,
                 detail=_figure(breach, seen),

@@ -215,7 +215,7 @@ def _spent_budget(act: Act, assessment: Assessment, policy: MarginPolicy, contex
     if act.action not in {Action.REDUCE, Action.FLATTEN}:
         return None
     if act.bound is not None:
-        return keeping.spent_budget(context, policy)
+        return keeping.spent_budget(act, context, policy)
     limits = policy.limits
     if context.orders_last_minute + limits.positions_per_step > limits.orders_per_minute:
         return Reason.ORDER_BUDGET

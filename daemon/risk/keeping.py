@@ -10,32 +10,31 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from brokers.models import AccountSnapshot
 from daemon.risk.answer import Act, Confirm, Context, Decision, Facts, Hold
 from daemon.risk.assessment import Assessment, UnitAssessment
 from daemon.risk.breach import Breach
-from daemon.risk.exposure import OVER_BOUND, Remedy
-from daemon.risk.leverage import Load
+from daemon.risk.exposure import OVER_BOUND, Bound
+from daemon.risk.leverage import Load, positions_bounded, unit_of
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
+from daemon.risk.resting import increasing
 from daemon.risk.rungs import facts_of, on_good_picture
 from daemon.risk.standing import Alarm
-
-LADDERS: dict[Remedy, tuple[Action, ...]] = {
-    Remedy.ALARM: (),
-    Remedy.TRIM: (Action.REDUCE,),
-}
-"""What each remedy does, mildest first."""
 
 
 def answers(
     alarm: Alarm, assessment: Assessment, policy: MarginPolicy, context: Context
 ) -> Iterator[Decision]:
-    """Yield an answer for every broken bound that asks for more than an alarm."""
+    """Yield an answer for what is being closed, then for every bound whose remedy is more than an alarm."""
+    yield from _closings(assessment, policy, context)
     for unit in assessment.units:
         for load, breach in _broken(alarm, unit):
-            facts = facts_about(load, unit, policy)
-            pending = _pending(breach, facts, assessment, policy)
-            yield on_good_picture(unit, policy) or pending or _answer(load, facts, context)
+            if load.key not in context.closing:
+                facts = facts_about(load, unit, policy)
+                pending = _pending(breach, facts, assessment, policy)
+                blocked = on_good_picture(unit, policy) or pending
+                yield blocked or _answer(load, facts, assessment.snapshot, context)
 
 
 def _broken(alarm: Alarm, unit: UnitAssessment) -> Iterator[tuple[Load, Breach]]:
@@ -43,8 +42,23 @@ def _broken(alarm: Alarm, unit: UnitAssessment) -> Iterator[tuple[Load, Breach]]
     standing = alarm.unit(unit.key)
     for load in unit.exposure.loads if standing is not None else ():
         breach = standing.breach(load.key) if standing is not None else None
-        if breach is not None and LADDERS[load.remedy]:
+        if breach is not None and load.actions:
             yield load, breach
+
+
+def _closings(assessment: Assessment, policy: MarginPolicy, context: Context) -> Iterator[Decision]:
+    """Yield an answer for every bound whose positions are latched to be closed and are still there."""
+    for key in sorted(context.closing):
+        unit = assessment.unit(unit_of(key))
+        if unit is None or not positions_bounded(key, assessment.snapshot):
+            continue
+        facts = replace(facts_of(unit, policy), detail=f"what was over its limit is closed: {key}")
+        over = context.over(key, Action.FLATTEN)
+        held = None
+        if over is not None:
+            held = Hold(reason=over.reason, facts=facts, instead_of=Action.FLATTEN)
+        act = Act(action=Action.FLATTEN, reason=Reason.FLATTEN_LATCHED, facts=facts, bound=key)
+        yield on_good_picture(unit, policy) or held or act
 
 
 def _pending(breach: Breach, facts: Facts, assessment: Assessment, policy: MarginPolicy) -> Confirm | None:
@@ -56,14 +70,25 @@ def _pending(breach: Breach, facts: Facts, assessment: Assessment, policy: Margi
     return Confirm(reason=Reason.CONFIRMATION_PENDING, facts=facts, after=left)
 
 
-def _answer(load: Load, facts: Facts, context: Context) -> Act | Hold:
+def _answer(load: Load, facts: Facts, snapshot: AccountSnapshot, context: Context) -> Act | Hold:
     """Return the first rung of the remedy that is due."""
-    over = None
-    for action in LADDERS[load.remedy]:
-        over = context.over(load.key, action)
-        if over is None:
-            return Act(action=action, reason=OVER_BOUND[load.bound], facts=facts, bound=load.key)
-    return Hold(reason=over.reason if over is not None else Reason.NO_ACTION_CONFIGURED, facts=facts)
+    reason = Reason.NO_ACTION_CONFIGURED
+    for action in load.actions:
+        whole = action is Action.FLATTEN and load.bound is Bound.POSITIONS  # the unit, by its own latch
+        over = context.over(load.unit if whole else load.key, action)
+        if over is not None:
+            reason = over.reason
+        elif action is Action.CANCEL_ORDERS and _has_cancelled(load, snapshot, context):
+            reason = Reason.NO_ORDERS
+        else:
+            why, bound = OVER_BOUND[load.bound], None if whole else load.key
+            return Act(action=action, reason=why, facts=facts, bound=bound)
+    return Hold(reason=reason, facts=facts, instead_of=load.actions[-1])
+
+
+def _has_cancelled(load: Load, snapshot: AccountSnapshot, context: Context) -> bool:
+    """Whether somebody has looked, and nothing rests that would add to `load`."""
+    return context.orders is not None and not increasing(context.orders, load, snapshot)
 
 
 def facts_about(load: Load, unit: UnitAssessment, policy: MarginPolicy) -> Facts:
@@ -84,16 +109,21 @@ def load_of(assessment: Assessment, unit: str, key: str) -> Load:
     raise ValueError(f"nothing named {key!r} in the picture of {unit!r}")
 
 
-def is_keeping(alarm: Alarm, assessment: Assessment | None) -> bool:
-    """Whether a confirmed breach asks for more than an alarm."""
+def is_keeping(alarm: Alarm, assessment: Assessment | None, action: Action | None = None) -> bool:
+    """Whether a confirmed breach asks for more than an alarm, or for `action` in particular."""
     units = assessment.units if assessment is not None else ()
-    return any(breach.confirmed for unit in units for _, breach in _broken(alarm, unit))
+    return any(
+        breach.confirmed and (action is None or action in load.actions)
+        for unit in units
+        for load, breach in _broken(alarm, unit)
+    )
 
 
-def spent_budget(context: Context, policy: MarginPolicy) -> Reason | None:
-    """Return the budget that another trimming step would break."""
+def spent_budget(act: Act, context: Context, policy: MarginPolicy) -> Reason | None:
+    """Return the budget that another step for a bound would break; what is latched has no hourly one."""
     limits = policy.limits
     share = max(limits.orders_per_minute // 2, limits.positions_per_step)
     if context.orders_last_minute + limits.positions_per_step > share:
         return Reason.ORDER_BUDGET
-    return Reason.TRIM_BUDGET if context.trims_last_hour >= limits.steps_per_episode else None
+    latched = act.reason is Reason.FLATTEN_LATCHED
+    return Reason.TRIM_BUDGET if not latched and context.trims_last_hour >= limits.steps_per_episode else None

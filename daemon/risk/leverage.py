@@ -5,16 +5,28 @@ both count. Net leverage is |longs - shorts| / margin equity. Of a position whos
 is counted, so that a sum says "at least this much".
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
-from brokers.models import AccountSnapshot, Symbol, UnitKind
+from brokers.models import AccountSnapshot, Position, UnitKind
 from brokers.numbers import ONE, ZERO
-from daemon.risk.exposure import Bound, Remedy
+from daemon.risk.exposure import CAPS, Bound, Remedy
+from daemon.risk.figures import money, percent
 from daemon.risk.margin import Usage, direction, effective_leverage
-from daemon.risk.picture import PositionKey, UnitPicture, ValuedPosition
-from daemon.risk.policy import MarginPolicy
+from daemon.risk.picture import PositionKey, UnitPicture, ValuedPosition, picture
+from daemon.risk.policy import Action, MarginPolicy
+
+ACTIONS: Mapping[Remedy, tuple[Action, ...]] = MappingProxyType(
+    {
+        Remedy.ALARM: (),
+        Remedy.CANCEL: (Action.CANCEL_ORDERS,),
+        Remedy.TRIM: (Action.CANCEL_ORDERS, Action.REDUCE),
+        Remedy.FLATTEN: (Action.CANCEL_ORDERS, Action.FLATTEN),
+    }
+)
+"""What each remedy of a limit does, mildest first."""
 
 HAIR = Decimal("0.01")
 """A trim ends this share below where its breach does: rounding and the next tick do not begin another."""
@@ -41,7 +53,7 @@ class Load:
     @property
     def key(self) -> str:
         """What names it within its account."""
-        return f"{self.bound}/{self.unit}/{self.subject}"
+        return f"{self.bound}|{self.unit}|{self.subject}"
 
     @property
     def is_over(self) -> bool:
@@ -53,11 +65,29 @@ class Load:
         """Whether a breach that has begun lasts."""
         return self.usage.exceeds(self.released_at)
 
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What its remedy does, mildest first; for a leverage cap nobody's orders are cancelled."""
+        actions = ACTIONS[self.remedy]
+        if self.bound in CAPS:
+            return tuple(action for action in actions if action is not Action.CANCEL_ORDERS)
+        return actions
+
     def __str__(self) -> str:
+        used, cap = self.usage.used, self.cap
         known = self.usage.capacity > 0
-        ratio = f"{self.usage.ratio:.2f}" if known else "beyond measure"
-        about = f" in {self.subject}" if self.subject else ""
-        return f"effective leverage {ratio}{about}, cap {self.cap.normalize():f}"
+        match self.bound:
+            case Bound.LEVERAGE | Bound.SYMBOL_LEVERAGE:
+                about = f" in {self.subject}" if self.subject else ""
+                ratio = f"{self.usage.ratio:.2f}" if known else "beyond measure"
+                return f"effective leverage {ratio}{about}, cap {cap.normalize():f}"
+            case Bound.POSITION_NOTIONAL:
+                return f"{self.subject} of {money(used)}, limit {money(cap)}"
+            case Bound.UNDERLYING_SHARE:
+                share = percent(self.usage.ratio) if known else "beyond measure"
+                return f"{self.subject} at {share} of the margin equity, limit {percent(cap)}"
+            case Bound.POSITIONS:
+                return f"{used} positions, limit {cap.normalize():f}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +135,7 @@ def exposure_of(unit: UnitPicture, snapshot: AccountSnapshot, policy: MarginPoli
         leverage=leverage(gross),
         net_leverage=leverage(abs(net)),
         underlyings=tuple(sorted(underlyings, key=lambda one: (-one.gross, one.coin))),
-        loads=tuple(load for load in _loads(unit, policy) if load.is_held),
+        loads=tuple(load for load in _loads(unit, snapshot, policy) if load.is_held),
     )
 
 
@@ -115,40 +145,75 @@ def coin_of(valued: ValuedPosition, snapshot: AccountSnapshot) -> str:
     return rules.base if rules is not None else valued.position.symbol
 
 
-def _loads(unit: UnitPicture, policy: MarginPolicy) -> Iterator[Load]:
-    """Yield every leverage cap of a unit; without a margin equity nobody can tell.
+def members_of(
+    bound: Bound, subject: str, unit: UnitPicture, snapshot: AccountSnapshot
+) -> tuple[ValuedPosition, ...]:
+    """Return the positions of `unit` that count towards a bound."""
+    match bound:
+        case Bound.LEVERAGE | Bound.POSITIONS:
+            return unit.positions
+        case Bound.SYMBOL_LEVERAGE | Bound.POSITION_NOTIONAL:
+            return tuple(one for one in unit.positions if one.position.symbol == subject)
+        case Bound.UNDERLYING_SHARE:
+            return tuple(one for one in unit.positions if coin_of(one, snapshot) == subject)
+
+
+def unit_of(key: str) -> str:
+    """Return the unit of the load named `key`."""
+    return key.split("|")[1]
+
+
+def positions_bounded(key: str, snapshot: AccountSnapshot) -> tuple[ValuedPosition, ...]:
+    """Return the positions that count towards the load named `key`, whether or not it is broken."""
+    bound, unit, subject = key.split("|")
+    found = next((seen for seen in picture(snapshot) if seen.unit.key == unit), None)
+    return members_of(Bound(bound), subject, found, snapshot) if found is not None else ()
+
+
+def _loads(unit: UnitPicture, snapshot: AccountSnapshot, policy: MarginPolicy) -> Iterator[Load]:
+    """Yield everything that is bounded of a unit; what is bounded by its equity only where that is known.
 
     Of an isolated position a part takes its share of the margin along, so that no trim lowers its leverage:
     there a cap is alarmed, and nothing else.
     """
-    equity = unit.unit.margin_equity
-    if equity is None:
-        return
+    equity, limits = unit.unit.margin_equity, policy.exposure
     isolated = unit.unit.kind is UnitKind.ISOLATED_POSITION
-    remedy = Remedy.ALARM if isolated else policy.exposure.over_cap
 
-    def load(bound: Bound, cap: Decimal, subject: str, members: Sequence[ValuedPosition]) -> Load:
-        released_at = cap * (ONE - policy.hysteresis)
-        return Load(
+    def load(bound: Bound, subject: str, cap: Decimal | None, capacity: Decimal | None) -> Iterator[Load]:
+        if cap is None or capacity is None:
+            return
+        members = members_of(bound, subject, unit, snapshot)
+        counted = bound is Bound.POSITIONS
+        used = Decimal(len(snapshot.positions)) if counted else _gross(members)
+        released_at = cap if counted else cap * (ONE - policy.hysteresis)
+        remedy = limits.over_cap if bound in CAPS else getattr(limits, bound.value).remedy
+        yield Load(
             bound=bound,
             unit=unit.unit.key,
             subject=subject,
-            usage=Usage(used=_gross(members), capacity=equity),
+            usage=Usage(used=used, capacity=capacity),
             cap=cap,
             released_at=released_at,
-            target=released_at * (ONE - HAIR),
-            remedy=remedy,
+            target=cap if counted else released_at * (ONE - HAIR),
+            remedy=Remedy.ALARM if isolated and bound in CAPS else remedy,
             members=frozenset(valued.position.key for valued in members),
         )
 
-    if policy.max_leverage is not None:
-        yield load(Bound.LEVERAGE, policy.max_leverage, "", unit.positions)
-    for symbol, cap in policy.exposure.symbol_leverage.items():
-        yield load(Bound.SYMBOL_LEVERAGE, cap, symbol, _in(unit.positions, symbol))
+    symbols = dict.fromkeys(valued.position.symbol for valued in unit.positions)
+    coins = dict.fromkeys(coin_of(valued, snapshot) for valued in unit.positions)
+    yield from load(Bound.LEVERAGE, "", policy.max_leverage, equity)
+    for symbol in symbols:
+        yield from load(Bound.SYMBOL_LEVERAGE, symbol, limits.symbol_leverage.get(symbol), equity)
+        yield from load(Bound.POSITION_NOTIONAL, symbol, limits.position_notional.of(symbol), ONE)
+    for coin in coins:
+        yield from load(Bound.UNDERLYING_SHARE, coin, limits.underlying_share.most, equity)
+    if unit.positions and _smallest(snapshot.positions).unit == unit.unit.key:
+        yield from load(Bound.POSITIONS, "", limits.positions.most, ONE)
 
 
-def _in(positions: Iterable[ValuedPosition], symbol: Symbol) -> tuple[ValuedPosition, ...]:
-    return tuple(valued for valued in positions if valued.position.symbol == symbol)
+def _smallest(positions: Sequence[Position]) -> Position:
+    """Return the position of the smallest notional: its unit is where their number is brought down."""
+    return min(positions, key=lambda one: (one.notional or ZERO, one.key))
 
 
 def _gross(positions: Iterable[ValuedPosition]) -> Decimal:

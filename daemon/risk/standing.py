@@ -173,6 +173,8 @@ class TransitionKind(StrEnum):
     EPISODE_ENDED = "episode_ended"
     LEVERAGE_OVER_CAP = "leverage_over_cap"
     LEVERAGE_WITHIN_CAP = "leverage_within_cap"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    LIMIT_KEPT = "limit_kept"
     DEBT_DRIVES_RISK = "debt_drives_risk"
     CALL_AHEAD = "call_ahead"
     CALL_AVERTED = "call_averted"  # what was announced is no longer near, and did not happen

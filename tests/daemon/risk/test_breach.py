@@ -41,7 +41,7 @@ def test_the_second_look_confirms_and_the_unit_is_reduced_outside_any_episode(bu
     assert (act.action, act.reason, act.bound) == (
         Action.REDUCE,
         Reason.LEVERAGE_OVER_CAP,
-        "leverage/account/",
+        "leverage|account|",
     )
     assert (watch.alarm.episode, watch.level) == (None, Level.SAFE)
 

@@ -58,7 +58,7 @@ def test_the_trim_ends_a_hair_below_where_the_breach_does(build: BUILD) -> None:
     assert orders(found) == [("BTCUSDT", Side.LONG, D("0.232"))]
     assert isinstance(found, ReductionPlan)
     assert found.reaches_target
-    assert found.bound == "leverage/account/"
+    assert found.bound == "leverage|account|"
 
 
 def test_cost_is_equity_and_makes_the_cut_larger(build: BUILD) -> None:
