@@ -30,7 +30,7 @@ from daemon.provision import Provided, Provision, Wants
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
 from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide
-from daemon.risk.keeping import is_keeping
+from daemon.risk.keeping import is_keeping, unit_to_cut
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
@@ -136,7 +136,7 @@ class Cycle:
             sight, decision = await self._see()
             provided = None
             if isinstance(decision, (Act, Advise)):
-                provided = await self._provision.take()
+                provided = await self._provision.take(sight.snapshot)
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
@@ -152,7 +152,7 @@ class Cycle:
         decision = self._judge(sight)
         for _ in range(CONFIRMATIONS):
             if self._may_act():
-                self._provision.start(self._wants())
+                self._provision.start(self._wants(), sight.snapshot)
             if not isinstance(decision, Confirm):
                 break
             await self._clock.sleep(decision.after.total_seconds())
@@ -217,9 +217,7 @@ class Cycle:
     def _may_act(self) -> bool:
         """Whether any rung may be due, so that what it needs is worth reading."""
         return self._mandate.mode() is not Mode.OBSERVE and bool(
-            self._alarm.episode is not None
-            or self._policy.actions_at(self._alarm.level)
-            or is_keeping(self._alarm, self._previous, Action.CANCEL_ORDERS)
+            self._alarm.episode is not None or self._policy.actions_at(self._alarm.level) or self._is_keeping
         )
 
     def _wants(self) -> Wants:
@@ -235,6 +233,9 @@ class Cycle:
             orders=(Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()))
             or is_keeping(self._alarm, self._previous, Action.CANCEL_ORDERS),
             funds_in=worst.currency if may_move_in and worst is not None else None,
+            cut=worst.key
+            if worst and {Action.REDUCE, Action.FLATTEN}.intersection(actions)
+            else unit_to_cut(self._alarm, self._previous),
         )
 
     def _decide(self, sight: Sight, provided: Provided | None) -> Decision:
@@ -314,6 +315,7 @@ class Cycle:
             assessment=sight.assessment,
             orders=provided.orders,
             funds_in=provided.funds_in,
+            books=provided.books,
             episode=self._episode_number(),
             step=current.steps if current and self._alarm.episode else 0,
             mode=self._mandate.mode(),

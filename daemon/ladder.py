@@ -237,7 +237,7 @@ class Ladder:
         )
         if isinstance(checked, RefusedPlan):
             return self._refuse(act, checked, footing)
-        plan = self._plan(act, footing, plan_summary(planned))
+        plan = self._plan(act, footing, plan_summary(planned, footing.books))
         with footing.transaction():
             self._journal.plans.add(plan)
             if act.action is Action.FLATTEN and act.bound is not None:
@@ -273,10 +273,14 @@ class Ladder:
         step = self.memory.tries.get(decision.scope, 0)
         if decision.bound is not None and decision.action is Action.FLATTEN:
             key = decision.bound
-            return plan_closing(key, footing.snapshot, self._policy, step=step, excluded=resting)
+            return plan_closing(
+                key, footing.snapshot, self._policy, step=step, excluded=resting, books=footing.books
+            )
         if decision.bound is not None:
             load = load_of(footing.assessment, unit, decision.bound)
-            return plan_trim(load, footing.snapshot, self._policy, step=step, excluded=resting)
+            return plan_trim(
+                load, footing.snapshot, self._policy, step=step, excluded=resting, books=footing.books
+            )
         return plan_reduction(
             footing.assessment,
             footing.snapshot,
@@ -285,6 +289,7 @@ class Ladder:
             step=step,
             action=decision.action,
             excluded=resting,
+            books=footing.books,
         )
 
     def _tell_failing(self, footing: Footing, outcomes: Mapping[PositionKey, Intent]) -> None:
@@ -309,7 +314,10 @@ class Ladder:
         if self.memory.objections == frozenset(refused.reasons):
             return climb  # journaled already: the same objections, one picture later
         plan = self._plan(
-            act, footing, {**plan_summary(refused.plan), "objections": reasons}, state=PlanState.REFUSED
+            act,
+            footing,
+            {**plan_summary(refused.plan, footing.books), "objections": reasons},
+            state=PlanState.REFUSED,
         )
         with footing.transaction():
             self._journal.plans.add(plan)
@@ -337,7 +345,7 @@ class Ladder:
             if isinstance(planned, Infeasible):
                 self.memory.pass_by(advise.scope, advise.action, planned.reason)
                 return Climb(sentence=f"cannot {advise.action.value}: {planned.detail}", gave_nothing=True)
-            detail = plan_summary(planned)
+            detail = plan_summary(planned, footing.books)
         plan = self._plan(advise, footing, detail, state=PlanState.PROPOSED)
         with footing.transaction():
             self._journal.plans.add(plan)

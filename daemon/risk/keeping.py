@@ -119,6 +119,15 @@ def is_keeping(alarm: Alarm, assessment: Assessment | None, action: Action | Non
     )
 
 
+def unit_to_cut(alarm: Alarm, assessment: Assessment | None) -> str | None:
+    """Return the unit of the first confirmed breach that positions may be cut for; `None`: there is none."""
+    for unit in assessment.units if assessment is not None else ():
+        for load, breach in _broken(alarm, unit):
+            if breach.confirmed and {Action.REDUCE, Action.FLATTEN}.intersection(load.actions):
+                return unit.key
+    return None
+
+
 def spent_budget(act: Act, context: Context, policy: MarginPolicy) -> Reason | None:
     """Return the budget that another step for a bound would break; what is latched has no hourly one."""
     limits = policy.limits
