@@ -7,7 +7,7 @@ from typing import Any
 
 from brokers.models import OrderSide
 from brokers.sandbox.orders import OrderType
-from daemon.flatten import latched_bounds, latched_units
+from daemon.flatten import latch_bound, latched_bounds, latched_units
 from daemon.risk.exposure import ExposureLimits, Limit, Remedy
 from daemon.risk.policy import Level, MarginPolicy, Mode, ReductionLimits
 from daemon.risk.reason import Reason
@@ -54,11 +54,29 @@ async def test_closing_what_was_over_goes_on_over_a_restart_until_it_is_gone(
 
     desk.policy = limited(**notional(1_000_000, Remedy.ALARM))  # a raised limit does not end it
     desk.restart()
+    await desk.watch(5)
+    assert desk.held() > 0
+    assert latched_bounds(desk.journal, desk.account) == {CLOSING}
     desk.engine.controls.fill_fraction = D(1)
     await desk.watch(60)
     assert (desk.held(), desk.held(Y)) == (0, 10)
     assert latched_bounds(desk.journal, desk.account) == frozenset()
     assert {intent.reason for intent in desk.intents()} == {"position_over_limit", "flatten_latched"}
+
+
+async def test_a_latched_closing_stays_while_nothing_may_be_sent_and_ends_when_somebody_else_closes(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk(policy=limited(), mode=Mode.OBSERVE)
+    with desk.journal.transaction():
+        latch_bound(desk.journal, desk.account, CLOSING, desk.clock.now(), Reason.POSITION_OVER_LIMIT)
+    outcomes = await desk.watch(10)
+    assert {outcome.reason for outcome in outcomes} == {Reason.OBSERVE_MODE}
+    assert latched_bounds(desk.journal, desk.account) == {CLOSING}
+
+    desk.trade(OrderSide.SELL, 500)
+    await desk.watch(30)
+    assert latched_bounds(desk.journal, desk.account) == frozenset()
 
 
 async def test_of_too_many_positions_the_smallest_are_closed_whole(open_desk: Callable[..., Desk]) -> None:
@@ -110,6 +128,35 @@ async def test_cancelling_for_a_limit_spends_nothing_of_what_a_level_may_cancel(
     outcomes = await desk.watch(30)
     assert outcomes[-1].level is Level.CRITICAL
     assert desk.cancelled()[-1] == kept
+
+
+async def test_who_adds_to_what_is_over_its_limit_is_chased_when_a_level_has_given_up(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk(policy=limited(**notional(10_000, Remedy.CANCEL)))
+    desk.fall_to("0.83")
+    for number in range(1, 11):
+        desk.rest(OrderSide.BUY, 1, type=OrderType.LIMIT, price=D(50))
+        outcomes = await desk.watch(16)
+        assert outcomes[-1].level is Level.CRITICAL
+        assert len(desk.cancelled()) == number
+    reasons = [event.reason for event in desk.events("orders_cancelled")]
+    assert reasons == ["critical_reached"] * 3 + ["position_over_limit"] * 7
+
+
+async def test_while_a_limit_is_broken_a_level_that_is_reached_again_cancels_again(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk(policy=limited(**notional(10_000, Remedy.CANCEL)))
+    for _ in range(2):
+        desk.fall_to("0.83")
+        for _ in range(3):
+            kept = desk.rest(OrderSide.SELL, 5, type=OrderType.LIMIT, price=D(150))
+            await desk.watch(16)
+            assert desk.cancelled()[-1] == kept
+        desk.move_to(D(100))
+        assert (await desk.watch(16))[-1].level is Level.SAFE
+    assert len(desk.cancelled()) == 6
 
 
 async def test_in_advise_a_trim_is_proposed_once_and_done_when_it_is_approved(

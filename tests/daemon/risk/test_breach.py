@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from daemon.risk.answer import Act, Advise, Confirm, Hold
 from daemon.risk.exposure import ExposureLimits, Remedy
-from daemon.risk.policy import Action, Level, MarginPolicy, Mode
+from daemon.risk.policy import Action, Confirmation, Level, MarginPolicy, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Alarm, TransitionKind
 
@@ -31,6 +32,14 @@ def test_one_look_over_the_cap_alarms_and_asks_for_another(build: BUILD) -> None
     assert watch.transitions[0].detail == "effective leverage 5.56, cap 5"
     assert isinstance(decision, Confirm)
     assert decision.after.total_seconds() == 0.4
+
+
+def test_without_a_pause_between_them_there_are_still_two_looks(build: BUILD) -> None:
+    policy = replace(CAPPED, confirmation=Confirmation(liquidation_after=timedelta(0)))
+    watch = build.watch(policy).show(build.book(9_000, seconds=0))
+
+    assert isinstance(watch.decide(), Confirm)
+    assert isinstance(watch.show(build.book(9_000, seconds=0.01)).decide(), Act)
 
 
 def test_the_second_look_confirms_and_the_unit_is_reduced_outside_any_episode(build: BUILD) -> None:
