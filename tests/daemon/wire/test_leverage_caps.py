@@ -92,6 +92,46 @@ async def test_where_it_is_only_to_be_alarmed_nothing_is_sent(watching: Callable
         assert (plan.decision, plan.reason) == ("reduce", "leverage_over_cap")
 
 
+class AtCoinbase(Site):
+    """A site with nothing said of its leverage: the broker's cap of 1 holds."""
+
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings(), "over_cap": "reduce"}
+
+
+async def test_coinbase_s_cap_of_one_cuts_its_futures_and_leaves_its_cash_account_alone(
+    watching: Callable[..., Any],
+) -> None:
+    futures = AtCoinbase("futures", CATALOGUE["coinbase futures"])
+    spot = AtCoinbase("spot", CATALOGUE["coinbase spot"])
+    async with watching([futures, spot]) as watch:
+        await watch.until(
+            [futures], lambda one: watch.events(one, "leverage_within_cap"), within=60, why="within the cap"
+        )
+        figures = futures.engine.figures("futures")
+        worth = sum((row.quantity for row in figures.positions), D(0)) * futures.price
+        assert D("0.94") < worth / max(pool.equity for pool in figures.pools) <= D("0.97")
+        cash = watch.outcome(spot)
+        assert (cash.cash, cash.leverage, cash.reason.value) == (True, 0, "calm")
+        assert watch.events(spot, "leverage_over_cap") == []
+        assert spot.received() == []
+
+
+async def test_a_cap_lowered_with_a_restart_is_kept_from_then_on(watching: Callable[..., Any]) -> None:
+    cells = [Capped(label.replace(" ", "-"), label, share="1.5") for label in VENUES[:3]]
+    async with watching(cells):
+        await asyncio.sleep(10)
+    assert [cell.received() for cell in cells] == [[], [], []]
+    for cell in cells:
+        cell.cap = (cell.cap / 2).quantize(D("0.01"))
+    async with watching(cells) as watch:
+        await asyncio.sleep(30)
+        for cell in cells:
+            assert trimmed(cell), watch.tell(cell)
+            ids = [spec.client_id for spec in cell.received()]
+            assert len(set(ids)) == len(ids) > 0
+
+
 async def test_what_an_outsider_opens_over_the_cap_the_next_cycles_take_back(
     watching: Callable[..., Any],
 ) -> None:
