@@ -20,6 +20,10 @@ BAD_NEWS = {
     TransitionKind.LIMIT_EXCEEDED,
     TransitionKind.DEBT_DRIVES_RISK,
     TransitionKind.CALL_AHEAD,
+    TransitionKind.BREAKER_TRIPPED,
+    TransitionKind.STEP_DESPITE_BREAKER,
+    TransitionKind.REOPENED,
+    TransitionKind.TWIN_SUSPECTED,
 }
 
 

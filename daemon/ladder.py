@@ -23,6 +23,7 @@ from daemon.repaying import Repaying, repayment_sentence
 from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.guard import History, RefusedPlan, approve
 from daemon.risk.keeping import load_of
+from daemon.risk.plan import first_step
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
@@ -224,6 +225,8 @@ class Ladder:
         if isinstance(planned, Infeasible):
             self.memory.pass_by(act.scope, act.action, planned.reason)
             return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
+        if act.single:
+            planned = first_step(planned)
         checked = approve(
             planned,
             snapshot=footing.snapshot,
@@ -232,6 +235,7 @@ class Ladder:
             history=History(
                 orders_last_minute=footing.orders_last_minute,
                 steps_in_episode=self.memory.steps.get(act.scope, 0),
+                single_step=act.single,
             ),
             now=self._broker.venue_now(),
         )

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from brokers.models import Measure
 from brokers.orders import OpenOrder
+from daemon.risk.breakers import Trip
 from daemon.risk.figures import money, percent
 from daemon.risk.policy import Action, Level, level_word
 from daemon.risk.reason import Reason
@@ -45,7 +46,9 @@ class Context:
     `flattening` names units whose flatten is latched. `ordered` is an operator's command for `ordered_unit`
     (`None`: every unit); `approved` that an operator approved what was advised. `trims_last_hour` counts the
     orders that only kept a bound. `orders` are the resting ones that are not protective, `None` when nobody
-    has looked; `closing` names the bounds whose positions are being closed, latched.
+    has looked; `closing` names the bounds whose positions are being closed, latched; `orders_last_minute`
+    counts all that cut. `trips` are tripped breakers, `may_step` says whether a single order may follow
+    despite them; `twin` is why another margind may be here.
     """
 
     halted: bool = False
@@ -56,7 +59,6 @@ class Context:
     top_ups_in_episode: int = 0
     can_repay: bool = False
     repayments_in_episode: int = 0
-    orders_last_minute: int = 0
     steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     episodes_last_hour: int = 0
     flattening: frozenset[str] = frozenset()
@@ -64,8 +66,12 @@ class Context:
     ordered_unit: str | None = None
     approved: bool = False
     trims_last_hour: int = 0
+    orders_last_minute: int = 0
     orders: tuple[OpenOrder, ...] | None = None
     closing: frozenset[str] = frozenset()
+    trips: tuple[Trip, ...] = ()
+    may_step: bool = True
+    twin: str = ""
 
     def over(self, unit: str, action: Action) -> Rung | None:
         """Return the rung of `unit`, or of a bound by its key, for `action` if it is over."""
@@ -128,13 +134,16 @@ class Act:
     """Do `action` on the unit of `facts`. `amount`: what to move in, in the unit's currency (TOP_UP only).
 
     `bound` is the key of a load that is to be brought back within its bound, `None` for what margin asks.
-    FLATTEN is to be latched by the caller: it goes on until a good picture shows the unit flat.
+    FLATTEN is to be latched by the caller: it goes on until a good picture shows the unit flat. `despite`: a
+    breaker is tripped, and the step is alarmed; `single`: it may only be one order, or one pair of a hedge.
     """
 
     action: Action
     reason: Reason
     facts: Facts
     amount: Decimal | None = None
+    despite: Reason | None = None
+    single: bool = False
     bound: str | None = None
 
     @property

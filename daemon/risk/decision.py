@@ -68,10 +68,9 @@ def decide(
             held = _restrain(wanted, mode, context)
             if held is not None:
                 return held
-            spent = _spent_budget(wanted, observation, policy, context)
-            if spent is None:
-                return wanted
-            answer = Hold(reason=spent, facts=wanted.facts, instead_of=wanted.action)
+            answer = _within_budgets(wanted, observation, policy, context)
+            if isinstance(answer, Act):
+                return answer
         if fallback is None or (isinstance(answer, Confirm) and isinstance(fallback, Hold)):
             fallback = answer
     return fallback or _calm(alarm, observation, policy)
@@ -195,6 +194,9 @@ def _restrain(act: Act, mode: Mode, context: Context) -> Hold | Advise | None:
     by_operator = act.reason is Reason.OPERATOR_ORDER
     if context.halted:
         return Hold(reason=Reason.HALTED, facts=act.facts, instead_of=act.action)
+    if context.twin:
+        facts = replace(act.facts, detail=context.twin)
+        return Hold(reason=Reason.UNKNOWN_OWN_ORDER, facts=facts, instead_of=act.action)
     if context.unsettled:
         return Hold(reason=Reason.SETTLING, facts=act.facts, instead_of=act.action)
     if mode is Mode.OBSERVE and not by_operator:
@@ -206,25 +208,32 @@ def _restrain(act: Act, mode: Mode, context: Context) -> Hold | Advise | None:
     return None
 
 
-def _spent_budget(act: Act, assessment: Assessment, policy: MarginPolicy, context: Context) -> Reason | None:
-    """Return the budget that an ordering act would break.
+def _within_budgets(act: Act, assessment: Assessment, policy: MarginPolicy, context: Context) -> Act | Hold:
+    """Return what budgets and breakers leave of an ordering act.
 
     Too many episodes an hour mean that something fights us, or that a figure flaps: then only a unit that the
-    venue itself is about to liquidate is still acted upon.
+    venue itself is about to liquidate is still acted upon. What breakers stop below LIQUIDATION goes on
+    there, slowly where they say so.
     """
     if act.action not in {Action.REDUCE, Action.FLATTEN}:
-        return None
+        return act
     if act.bound is not None:
-        return keeping.spent_budget(act, context, policy)
-    limits = policy.limits
-    if context.orders_last_minute + limits.positions_per_step > limits.orders_per_minute:
-        return Reason.ORDER_BUDGET
+        spent = keeping.spent_budget(act, context, policy)
+        return act if spent is None else Hold(reason=spent, facts=act.facts, instead_of=act.action)
     unit = assessment.unit(act.facts.unit) if act.facts.unit is not None else None
     near = unit is not None and venue_is_near(unit)
     latched = act.reason in {Reason.OPERATOR_ORDER, Reason.FLATTEN_LATCHED}
-    if context.episodes_last_hour > limits.episodes_per_hour and not near and not latched:
-        return Reason.EPISODE_BUDGET
-    return None
+    if context.episodes_last_hour > policy.limits.episodes_per_hour and not near and not latched:
+        return Hold(reason=Reason.EPISODE_BUDGET, facts=act.facts, instead_of=act.action)
+    if not context.trips:
+        return act
+    slowing = next((trip for trip in context.trips if trip.slows), None)
+    trip = slowing or context.trips[0]
+    goes_on = latched or (unit is not None and unit.level is Level.LIQUIDATION)
+    if goes_on and (slowing is None or context.may_step):
+        return replace(act, despite=trip.reason, single=slowing is not None)
+    facts = replace(act.facts, detail=trip.detail)
+    return Hold(reason=trip.reason, facts=facts, instead_of=act.action)
 
 
 def _calm(alarm: Alarm, assessment: Assessment, policy: MarginPolicy) -> Hold:

@@ -2,8 +2,8 @@
 
 A trim is no episode: an episode is an excursion to the venue's own liquidation, and what it may spend is kept
 for that. A trim has a budget of its own, as many orders an hour as an episode has steps, and leaves half of
-the orders of a minute to episodes. It lasts from the breach's confirmation to its release, and every step is
-sized from a new picture.
+the orders of a minute to episodes; a breaker that is tripped stops it. It lasts from the breach's
+confirmation to its release, and every step is sized from a new picture.
 """
 
 from collections.abc import Iterator
@@ -130,6 +130,8 @@ def unit_to_cut(alarm: Alarm, assessment: Assessment | None) -> str | None:
 
 def spent_budget(act: Act, context: Context, policy: MarginPolicy) -> Reason | None:
     """Return the budget that another step for a bound would break; what is latched has no hourly one."""
+    if context.trips:
+        return context.trips[0].reason
     limits = policy.limits
     share = max(limits.orders_per_minute // 2, limits.positions_per_step)
     if context.orders_last_minute + limits.positions_per_step > share:

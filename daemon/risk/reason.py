@@ -41,6 +41,17 @@ class Reason(StrEnum):
     EPISODE_BUDGET = "episode_budget"  # episodes of the last hour
     TRIM_BUDGET = "trim_budget"  # orders of the last hour that only kept a bound
 
+    # breakers on ourselves
+    HOUR_ORDER_BUDGET = "hour_order_budget"  # orders of the last hour
+    EPISODE_ORDER_BUDGET = "episode_order_budget"  # orders of this episode
+    REDUCED_BEYOND = "reduced_beyond"  # more of a position was closed than it held
+    NO_PROGRESS = "no_progress"  # orders fill, and the position does not become smaller
+    SLIPPAGE_OVER_CAP = "slippage_over_cap"
+    COMMON_MODE = "common_mode"  # several venues breached at once
+    UNKNOWN_OWN_ORDER = "unknown_own_order"  # our tag, and not in our journal: a twin may be running
+    SINGLE_STEP = "single_step"  # the guard: more than one step despite a breaker
+    REOPENED = "reopened"  # somebody else opens again what is cut
+
     # who ordered it
     OPERATOR_ORDER = "operator_order"
     FLATTEN_LATCHED = "flatten_latched"

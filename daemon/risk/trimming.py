@@ -174,6 +174,7 @@ def _quantity(desk: Desk, choice: Candidate, load: Load, left: Shortfall) -> Dec
     wanted = notional_to_cut(left.usage, left.target, relief, cost)
     if wanted is None:
         return None
+    wanted = min(desk.within_depth(leg, wanted) for leg in choice.legs)
     sizes = [choice.lots(leg).quantity(wanted, desk.limits.step_fraction) for leg in choice.legs]
     known = [size for size in sizes if size is not None]
     return min(known) if len(known) == len(sizes) else None
