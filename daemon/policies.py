@@ -12,6 +12,7 @@ from config.accounts import AccountSettings
 from config.exposure import OverCap
 from config.policy import Actions
 from config.policy import Ladder as LadderSettings
+from config.policy import Strategy as StrategySetting
 from config.schema import LimitSettings, Settings
 from daemon.risk.clamp import Clamped, clamp
 from daemon.risk.exposure import ExposureLimits, Limit, Remedy
@@ -24,6 +25,7 @@ from daemon.risk.policy import (
     Mode,
     ReductionLimits,
 )
+from daemon.risk.strategy import Strategy
 
 REMEDIES = {OverCap.ALARM: Remedy.ALARM, OverCap.REDUCE: Remedy.TRIM}
 
@@ -49,7 +51,7 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
         forecast_window=settings.forecast.window,
         forecast_lead=settings.forecast.lead,
         confirmation=Confirmation(liquidation_after=settings.limits.confirm_after),
-        limits=_limits(settings.limits),
+        limits=_limits(settings.limits, policy.strategy),
     )
 
 
@@ -102,8 +104,9 @@ def _by_symbol(amounts: Mapping[str, Decimal]) -> Mapping[Symbol, Decimal]:
     return MappingProxyType({Symbol(symbol): amount for symbol, amount in amounts.items()})
 
 
-def _limits(limits: LimitSettings) -> ReductionLimits:
+def _limits(limits: LimitSettings, strategy: StrategySetting) -> ReductionLimits:
     return ReductionLimits(
+        strategy=Strategy(strategy.value),
         step_fraction=limits.step_fraction,
         positions_per_step=limits.positions_per_step,
         orders_per_minute=limits.orders_per_minute,

@@ -151,7 +151,7 @@ def _cut(
             order, state = desk.order(leg, quantity, state, group)
             orders.append(order)
             key, notional = leg.position.key, worth(leg) * quantity
-            cost = notional * _cost_rate(desk, load)
+            cost = ZERO if load.bound is Bound.POSITION_NOTIONAL else order.cost
             left = left.after(key, notional, cost) if key in left.relief else _costs(left, cost)
     return orders, left
 
