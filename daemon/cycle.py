@@ -14,13 +14,14 @@ from datetime import timedelta
 from brokers.errors import BrokerError
 from brokers.models import AccountId
 from brokers.port import Broker
+from daemon.bounds import Bounds
 from daemon.clock import Clock
 from daemon.clockwatch import ClockWatch
 from daemon.commonmode import CommonMode
 from daemon.deadman import DeadMan
 from daemon.diary import log_transitions
 from daemon.execution import Execution
-from daemon.flatten import latched_bounds, latched_units
+from daemon.flatten import latched_units
 from daemon.footing import Climb, Footing
 from daemon.foresight import Foresight
 from daemon.ladder import Ladder
@@ -32,15 +33,17 @@ from daemon.provision import Provided, Provision, Wants
 from daemon.restraint import Restraint, step_alarm
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
-from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide
+from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Hold, decide
 from daemon.risk.keeping import is_keeping, unit_to_cut
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
+from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
 from daemon.settlement import Settlement
+from daemon.shadowing import Shadowing
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
-from daemon.telling import doing, told
 from daemon.topup import TopUp, TopUpCaps
+from daemon.wording import doing_word, outcome_sentence
 from database.journal import Journal
 from database.records import NO_EPISODE
 
@@ -107,6 +110,7 @@ class Cycle:
         interval, after = guarded.policy.poll_interval, guarded.cancel_all_after
         self._dead_man = DeadMan(broker=guarded.broker, clock=clock, after=after, interval=interval)
         self._notebook = Notebook(self._account, journal=journal, clock=clock)
+        self._shadowing = Shadowing(guarded.broker, guarded.policy, journal=journal, clock=clock)
         self._alarm = self._notebook.recall()
         self._ladder.catch_up.recall(journal, self._account, now=clock.now(), uptime=clock.uptime())
         self._foresight = Foresight(guarded.policy)
@@ -115,7 +119,7 @@ class Cycle:
         )
         self._previous: Assessment | None = None
         self._transitions: list[Transition] = []
-        self._is_keeping = False
+        self._bounds = Bounds(self._account, journal=journal, clock=clock)
         self._is_stopping = False
 
     @property
@@ -143,14 +147,16 @@ class Cycle:
         try:
             sight, decision = await self._see()
             provided = None
-            if isinstance(decision, (Act, Advise)):
+            if isinstance(decision, (Act, Advise)) or self._may_funds_help(decision, sight):
                 provided = await self._provision.take(sight.snapshot)
-                self._tell(self._restraint.saw_orders(provided.orders or (), self._clock.now()))
+                self._tell(self._restraint.saw_orders(provided.seen, self._clock.now()))
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
         decision, climb = await self._carry_out(decision, sight, provided)
         self._notebook.commit(self._alarm, sight)
+        sent = climb.sent if climb is not None else 0
+        self._shadowing.follow(decision, sight, self._alarm, self._mandate.mode(), sent=sent)
         is_good = sight.assessment is not None and self._alarm.protection is Protection.PROTECTED
         self._dead_man.saw(self._mandate.mode(), is_good=is_good)
         return self._outcome(sight, decision, climb, self._clock.uptime() - started)
@@ -209,15 +215,12 @@ class Cycle:
         if sight.assessment is not None:
             self._previous = sight.assessment
         self._ladder.memory.next_picture(self._clock.uptime())
-        self._is_keeping = is_keeping(self._alarm, self._previous) or bool(self._closing())
+        self._bounds.follow(self._alarm, self._previous)
         is_idle = self._alarm.episode is None and not self._policy.actions_at(self._alarm.level)
-        if is_idle and self._is_keeping:
+        if is_idle and self._bounds.is_kept:
             self._ladder.memory.calm()
         elif is_idle or (before is None and self._alarm.episode is not None):
             self._ladder.memory = RungMemory()
-
-    def _closing(self) -> frozenset[str]:
-        return latched_bounds(self._journal, self._account)
 
     def _tell(self, transitions: tuple[Transition, ...]) -> None:
         self._transitions.extend(transitions)
@@ -231,8 +234,16 @@ class Cycle:
     def _may_act(self) -> bool:
         """Whether any rung may be due, so that what it needs is worth reading."""
         return self._mandate.mode() is not Mode.OBSERVE and bool(
-            self._alarm.episode is not None or self._policy.actions_at(self._alarm.level) or self._is_keeping
+            self._alarm.episode is not None
+            or self._policy.actions_at(self._alarm.level)
+            or self._bounds.is_kept
         )
+
+    def _may_funds_help(self, decision: Decision, sight: Sight) -> bool:
+        """Whether no rung is due and a top-up might be, once it is known what may be moved in."""
+        is_stuck = isinstance(decision, Hold) and decision.instead_of is None
+        is_needed = is_stuck and decision.reason is not Reason.TARGET_REACHED
+        return is_needed and sight.assessment is not None and self._provision.seeks_funds
 
     def _wants(self) -> Wants:
         """Return what the rungs that may be due now need to be told."""
@@ -281,10 +292,10 @@ class Cycle:
             trips=standing.trips,
             may_step=standing.may_step,
             twin=standing.twin,
-            trims_last_hour=self._trims_last_hour() if self._is_keeping else 0,
-            orders_last_minute=self._orders_last_minute() if self._is_keeping else 0,
+            trims_last_hour=self._bounds.trims_last_hour(),
+            orders_last_minute=self._bounds.orders_last_minute() if self._bounds.is_kept else 0,
             orders=None if provided is None else provided.orders or (),
-            closing=self._closing(),
+            closing=self._bounds.closing(),
         )
 
     def _is_unsettled(self, sight: Sight) -> bool:
@@ -293,15 +304,6 @@ class Cycle:
             sight.snapshot, self._clock.uptime()
         )
         return is_behind or self._ladder.repaying.is_fresh() or bool(self._settlement.open())
-
-    def _orders_last_minute(self) -> int:
-        now = self._clock.now()
-        since = now - timedelta(minutes=1)
-        return self._journal.intents.count_orders_since(self._account, since, until=now)
-
-    def _trims_last_hour(self) -> int:
-        now = self._clock.now()
-        return self._journal.intents.count_trims_since(self._account, now - timedelta(hours=1), until=now)
 
     # ------------------------------------------------------------------ act
 
@@ -342,7 +344,7 @@ class Cycle:
             episode=self._episode_number(),
             step=current.steps if current and self._alarm.episode else 0,
             mode=self._mandate.mode(),
-            orders_last_minute=self._orders_last_minute(),
+            orders_last_minute=self._bounds.orders_last_minute(),
             transaction=lambda: self._notebook.transaction(self._alarm, sight),
         )
 
@@ -366,9 +368,9 @@ class Cycle:
             level=self._alarm.seen_level,
             protection=self._alarm.protection,
             mode=self._mandate.mode(),
-            doing=doing(decision, climb),
+            doing=doing_word(decision, climb),
             reason=decision.reason,
-            sentence=told(decision, climb),
+            sentence=outcome_sentence(decision, climb),
             unit=seen.worst.key if seen and seen.worst else None,
             utilization=seen.utilization if seen else None,
             maintenance_ratio=seen.maintenance_ratio if seen else None,

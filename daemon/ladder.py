@@ -20,6 +20,7 @@ from daemon.logs import logger
 from daemon.memory import RungMemory
 from daemon.recording import plan_summary, repayment_summary, snapshot_summary
 from daemon.repaying import Repaying, repayment_sentence
+from daemon.risk.adding import increasing
 from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.guard import History, RefusedPlan, approve
 from daemon.risk.keeping import load_of
@@ -28,7 +29,7 @@ from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
-from daemon.risk.resting import increasing
+from daemon.risk.resting import concerning
 from daemon.risk.trimming import plan_closing, plan_trim
 from daemon.sentences import cancel_sentence, cut_sentence, order_row, transfer_sentence
 from daemon.topup import TopUp
@@ -91,13 +92,11 @@ class Ladder:
     # ------------------------------------------------------------------ cancel
 
     async def _cancel(self, act: Act, unit: str, footing: Footing) -> Climb:
-        orders = footing.orders
-        if orders and act.bound is not None:
-            load = load_of(footing.assessment, unit, act.bound)
-            orders = increasing(orders, load, footing.snapshot)
+        found = footing.orders
+        orders = () if found is None else self._due_orders(act, found, unit, footing)
         if not orders:
             self.memory.pass_by(act.scope, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
-            known = "no open order binds margin" if orders == () else "the open orders could not be read"
+            known = "the open orders could not be read" if found is None else "no open order binds margin"
             return Climb(sentence=known, gave_nothing=True)
         plan = self._plan(act, footing, {"orders": [order_row(order) for order in orders]})
         with footing.transaction():
@@ -137,6 +136,15 @@ class Ladder:
                 )
             )
         return Climb(sentence=sentence, sent=len(orders))
+
+    @staticmethod
+    def _due_orders(
+        act: Act, found: Sequence[OpenOrder], unit: str, footing: Footing
+    ) -> tuple[OpenOrder, ...]:
+        """Return which of the orders that were found concern the unit, or the bound that is to be kept."""
+        if act.bound is None:
+            return concerning(found, footing.snapshot, unit)
+        return increasing(found, load_of(footing.assessment, unit, act.bound), footing.snapshot)
 
     async def _send_cancellations(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
         """Return what became of every cancellation, or nothing where that takes too long.

@@ -39,6 +39,7 @@ from database.outbox import Outbox
 from database.plans import Plans
 from database.records import Event, Install
 from database.repayments import Repayments
+from database.shadows import Shadows
 from database.transfers import Transfers
 
 BUSY_TIMEOUT_S = 1.0
@@ -61,6 +62,7 @@ class Journal:
         self.latches = Latches(store, self.outbox, self.audit)
         self.alarms = Alarms(store)
         self.transfers = Transfers(store, self.outbox, self.audit)
+        self.shadows = Shadows(store)
         self.repayments = Repayments(store, self.outbox, self.audit)
         self.operator_orders = OperatorOrders(store, self.outbox, self.audit)
 

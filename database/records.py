@@ -183,6 +183,15 @@ class AlarmState(Record):
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowState(Record):
+    """What an account that is only watched is followed for, as text; only the daemon reads what is in it."""
+
+    account: str
+    state: str
+    updated_at: datetime
+
+
 class TransferState(StrEnum):
     """Where a top-up stands."""
 

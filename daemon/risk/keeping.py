@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from brokers.models import AccountSnapshot
+from daemon.risk.adding import increasing
 from daemon.risk.answer import Act, Confirm, Context, Decision, Facts, Hold
 from daemon.risk.assessment import Assessment, UnitAssessment
 from daemon.risk.breach import Breach
@@ -18,7 +19,6 @@ from daemon.risk.exposure import OVER_BOUND, Bound
 from daemon.risk.leverage import Load, positions_bounded, unit_of
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
-from daemon.risk.resting import increasing
 from daemon.risk.rungs import facts_of, on_good_picture
 from daemon.risk.standing import Alarm
 

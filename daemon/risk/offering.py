@@ -7,6 +7,7 @@ from functools import partial
 from brokers.numbers import ONE, ceil_to_step
 from daemon.risk.candidate import Candidate, worth
 from daemon.risk.cost import TradingCost
+from daemon.risk.desk import Desk
 from daemon.risk.offer import Curve, Offer, Segment, Slice, merged
 from daemon.risk.picture import ValuedPosition
 from daemon.risk.shortfall import Shortfall
@@ -32,21 +33,24 @@ def needs_of(state: Sequence[Shortfall]) -> tuple[Shortfall, ...]:
 
 
 def offers_of(
-    choices: Sequence[Candidate], needs: Sequence[Shortfall], costs: Costs, fraction: Decimal
+    choices: Sequence[Candidate], needs: Sequence[Shortfall], desk: Desk, fraction: Decimal
 ) -> tuple[tuple[Offer, ...], tuple[Offer, ...]]:
     """Return what one step may take of each of `choices`, and what may go of it in all.
 
-    In one step no more than `fraction` of a position; in all what the venue takes in several orders, and the
-    pairs that a hedge leaves once its overhang is gone. Both read the same slices.
+    In one step no more than `fraction` of a position and than its book holds at an allowed price; in all what
+    the venue takes in several orders, and the pairs that a hedge leaves once its overhang is gone. Both read
+    the same slices.
     """
     steps, wholes = [], []
     for choice in choices:
-        curve = Curve(_slices(choice, needs, costs), len(needs))
+        curve = Curve(_slices(choice, needs, desk.cost), len(needs))
         legs, lot, most = len(choice.legs), float(choice.lot_step), choice.in_all
         weight = float(choice.cost(ONE))
-        bound = float(min(choice.most, _share(choice, fraction)))
-        sized = partial(_in_one_step, choice, fraction)
-        steps.append(Offer(curve=curve, bound=bound, sized=sized, step=lot, orders=legs, weight=weight))
+        bound = min(choice.most, _share(choice, fraction))
+        sized = partial(_in_one_step, choice, desk, bound, fraction)
+        steps.append(
+            Offer(curve=curve, bound=float(bound), sized=sized, step=lot, orders=legs, weight=weight)
+        )
         sized = partial(_in_all, choice, most)
         wholes.append(
             Offer(curve=curve, bound=float(most), sized=sized, step=lot, orders=legs, weight=weight)
@@ -61,8 +65,12 @@ def _share(choice: Candidate, fraction: Decimal) -> Decimal:
     return share if total - share >= choice.least else total
 
 
-def _in_one_step(choice: Candidate, fraction: Decimal, quantity: float) -> Decimal:
-    return choice.sized(Decimal(quantity) * NEARLY, fraction)
+def _in_one_step(
+    choice: Candidate, desk: Desk, bound: Decimal, fraction: Decimal, quantity: float
+) -> Decimal:
+    """Return `quantity` in whole lots, no more than the books hold of `bound`."""
+    held = min(desk.within_depth(leg, bound) for leg in choice.legs)
+    return choice.sized(min(Decimal(quantity) * NEARLY, held), fraction)
 
 
 def _in_all(choice: Candidate, most: Decimal, quantity: float) -> Decimal:
@@ -75,9 +83,9 @@ def _in_all(choice: Candidate, most: Decimal, quantity: float) -> Decimal:
 def _slices(choice: Candidate, needs: Sequence[Shortfall], costs: Costs) -> Iterator[Slice]:
     """Yield what cutting costs and frees, from the first unit on."""
     if len(choice.legs) == 1 and choice.twin is None:
-        flat = _flat(choice, needs, costs(choice.legs[0]))
-        if flat is not None:
-            yield flat
+        alike = _alike(choice, needs, costs(choice.legs[0]))
+        if alike is not None:
+            yield from alike
             return
     legs = [(leg, 0.0) for leg in choice.legs]
     if choice.twin is not None:
@@ -86,7 +94,7 @@ def _slices(choice: Candidate, needs: Sequence[Shortfall], costs: Costs) -> Iter
     curves: list[Iterator[Segment]] = []
     targets = []
     for leg, after in legs:
-        curves.append(_delayed(_costs(costs(leg)), after))
+        curves.append(_delayed(costs(leg).segments(), after))
         curves += [_delayed(_reliefs(leg, need), after) for need in needs]
         targets.append([float(need.target) if leg.position.key in need.relief else 0.0 for need in needs])
     for width, rates in merged(curves, float(choice.in_all)):
@@ -99,22 +107,29 @@ def _slices(choice: Candidate, needs: Sequence[Shortfall], costs: Costs) -> Iter
         yield Slice(width, cost, tuple(gains))
 
 
-def _flat(choice: Candidate, needs: Sequence[Shortfall], cost: TradingCost) -> Slice | None:
-    """Return the one slice of a position that costs and frees the same all over; `None`: it does not."""
-    rate = cost.flat_rate
-    if rate is None:
-        return None
-    leg, price, gains = choice.legs[0], float(rate), []
-    per_unit = float(worth(leg))
+def _alike(choice: Candidate, needs: Sequence[Shortfall], cost: TradingCost) -> Iterator[Slice] | None:
+    """Return the slices of a position that frees the same all over; `None`: it does not."""
+    leg = choice.legs[0]
+    per_unit, most = float(worth(leg)), float(choice.most)
+    frees: list[tuple[float, float]] = []
     for need in needs:
         brackets = need.relief.get(leg.position.key)
         if brackets is None:
-            gains.append(0.0)
+            frees.append((0.0, 0.0))
         elif len(brackets) == 1:
-            gains.append(float(brackets[0].rate) * per_unit - float(need.target) * price)
+            frees.append((float(brackets[0].rate) * per_unit, float(need.target)))
         else:
             return None
-    return Slice(float(choice.most), price, tuple(gains))
+    return _priced(cost, most, frees)
+
+
+def _priced(cost: TradingCost, most: float, frees: Sequence[tuple[float, float]]) -> Iterator[Slice]:
+    for wide, price in cost.segments():
+        width = min(wide, most)
+        yield Slice(width, price, tuple([relief - target * price for relief, target in frees]))
+        most -= width
+        if most <= 0:
+            return
 
 
 def _delayed(segments: Iterator[Segment], after: float) -> Iterator[Segment]:
@@ -122,11 +137,6 @@ def _delayed(segments: Iterator[Segment], after: float) -> Iterator[Segment]:
     if after > 0:
         yield after, 0.0
     yield from segments
-
-
-def _costs(cost: TradingCost) -> Iterator[Segment]:
-    for piece in cost.slices():
-        yield float(piece.width), float(piece.rate)
 
 
 def _reliefs(leg: ValuedPosition, need: Shortfall) -> Iterator[Segment]:

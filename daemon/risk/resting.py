@@ -1,44 +1,44 @@
-"""Which resting orders would add to what a bound limits."""
+"""Which resting orders are in the way of an account in danger, and in which turn they go.
 
-from collections.abc import Sequence
+First those that could make a position larger: the margin they bind is often enough. An order that can only
+reduce binds none and adds no risk; it goes only when something is to be cut, after the others and for one
+reason: what it would close, a venue may not let another order close. A stop or take-profit that waits for its
+price and can only reduce is its owner's protection, and never goes.
+"""
 
-from brokers.models import AccountSnapshot, OrderSide, Side
+from collections.abc import Iterable
+
+from brokers.models import AccountSnapshot, UnitKind
 from brokers.orders import OpenOrder
-from daemon.risk.exposure import Bound
-from daemon.risk.leverage import Load
 
 
-def increasing(orders: Sequence[OpenOrder], load: Load, snapshot: AccountSnapshot) -> tuple[OpenOrder, ...]:
-    """Return those of `orders` that may make `load` larger when they fill.
+def in_turn(orders: Iterable[OpenOrder], *, before_cut: bool) -> tuple[OpenOrder, ...]:
+    """Return the orders to be cancelled now; `before_cut`: something may be cut when none of them is left."""
+    rows = tuple(orders)
+    raising = tuple(order for order in rows if not order.reduce_only)
+    if raising or not before_cut:
+        return raising
+    return tuple(order for order in rows if not order.is_protective)
 
-    Not one that can only reduce, nor one against a position that it cannot turn. For the number of positions
-    only what would begin a new one counts, for a symbol or a coin only its own orders; of a symbol without
-    market rules nobody knows the coin, so its orders stay.
+
+def concerning(orders: Iterable[OpenOrder], snapshot: AccountSnapshot, unit: str) -> tuple[OpenOrder, ...]:
+    """Return the orders that can change the unit named `unit`; one in an unknown instrument may.
+
+    All of them where the unit is not in the picture.
+
+    An isolated position is changed by orders in its own instrument alone, a settle currency by those that
+    settle in it.
     """
-    return tuple(
-        order
-        for order in orders
-        if not order.reduce_only and _concerns(order, load, snapshot) and not _reduces(order, snapshot)
-    )
-
-
-def _concerns(order: OpenOrder, load: Load, snapshot: AccountSnapshot) -> bool:
-    match load.bound:
-        case Bound.SYMBOL_LEVERAGE | Bound.POSITION_NOTIONAL:
-            return order.symbol == load.subject
-        case Bound.UNDERLYING_SHARE:
-            rules = snapshot.markets.get(order.symbol)
-            return rules is not None and rules.base == load.subject
-        case Bound.POSITIONS:
-            return all(position.symbol != order.symbol for position in snapshot.positions)
-        case Bound.LEVERAGE:
-            return True
-
-
-def _reduces(order: OpenOrder, snapshot: AccountSnapshot) -> bool:
-    """Whether it stands against the only position of its symbol and is no larger than that."""
-    held = [position for position in snapshot.positions if position.symbol == order.symbol]
-    if len(held) != 1 or held[0].hedged or order.quantity is None:
-        return False
-    closing = OrderSide.SELL if held[0].side is Side.LONG else OrderSide.BUY
-    return order.side is closing and order.quantity <= held[0].quantity
+    judged = next((seen for seen in snapshot.units if seen.key == unit), None)
+    if judged is None:
+        return tuple(orders)
+    if judged.kind is UnitKind.ISOLATED_POSITION:
+        held = {position.symbol for position in snapshot.positions_of(unit)}
+        return tuple(order for order in orders if order.symbol in held)
+    if judged.kind is UnitKind.CURRENCY:
+        return tuple(
+            order
+            for order in orders
+            if (rules := snapshot.markets.get(order.symbol)) is None or rules.settle == judged.currency
+        )
+    return tuple(orders)

@@ -63,7 +63,7 @@ def test_behind_the_last_level_the_worst_price_holds(build: BUILD) -> None:
     # a tenth off the middle, and the fee on 90
     assert seen.of(D(3)) == D("2.198") + D("10.09")
     deep = cost(build, book(build, [("99", "2"), ("50", "1")], [("101", "1")]))
-    assert deep.of(D(4)) == D("2.198") + 2 * D("10.09")  # no limit asks for a worse one
+    assert deep.of(D(4)) == D("2.198") + 2 * D("10.09")  # no limit goes as far as its last level
 
 
 def test_an_inverse_contract_costs_coin(build: BUILD) -> None:
@@ -133,3 +133,6 @@ def test_the_more_is_cut_the_dearer_the_next(
     assert sum(piece.width for piece in pieces) == 10
     assert all(one.rate <= other.rate for one, other in pairwise(pieces))
     assert seen.of(D(10)) == sum(piece.width * piece.rate for piece in pieces)
+    assert list(seen.segments()) == [
+        (pytest.approx(float(piece.width)), pytest.approx(float(piece.rate))) for piece in pieces
+    ]

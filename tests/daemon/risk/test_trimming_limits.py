@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from brokers.models import AccountSnapshot, OrderSide, Side, Symbol
 from brokers.orders import OpenOrder, OrderBook
+from daemon.risk.adding import increasing
 from daemon.risk.exposure import Bound, ExposureLimits, Limit, Remedy
 from daemon.risk.leverage import Load, members_of
 from daemon.risk.picture import picture
 from daemon.risk.plan import Infeasible, ReductionPlan
 from daemon.risk.policy import Action, MarginPolicy, ReductionLimits
-from daemon.risk.resting import increasing
 from daemon.risk.trimming import plan_closing, plan_trim
 
 D = Decimal

@@ -1,11 +1,11 @@
-"""What a cycle decided, in words."""
+"""What a cycle did, in one word and in one sentence."""
 
 from daemon.footing import Climb
-from daemon.risk.decision import Act, Advise, Confirm, Decision, sentence
+from daemon.risk.answer import Act, Advise, Confirm, Decision, sentence
 
 
-def doing(decision: Decision, climb: Climb | None) -> str:
-    """Return what a cycle did, in a word."""
+def doing_word(decision: Decision, climb: Climb | None) -> str:
+    """Return what was done in one word, as logs and status show it."""
     match decision:
         case Act() if climb is not None:
             return decision.action.value
@@ -17,8 +17,8 @@ def doing(decision: Decision, climb: Climb | None) -> str:
             return "hold"
 
 
-def told(decision: Decision, climb: Climb | None) -> str:
-    """Return what a cycle did and why, in a sentence."""
+def outcome_sentence(decision: Decision, climb: Climb | None) -> str:
+    """Return what was done, or why nothing was, in words and numbers."""
     if climb is None:
         return sentence(decision)
     if climb.gave_nothing:
