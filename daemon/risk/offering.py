@@ -7,12 +7,11 @@ from functools import partial
 from brokers.numbers import ONE, ceil_to_step
 from daemon.risk.candidate import Candidate, worth
 from daemon.risk.cost import TradingCost
-from daemon.risk.desk import Desk
 from daemon.risk.offer import Curve, Offer, Segment, Slice, merged
 from daemon.risk.picture import ValuedPosition
 from daemon.risk.shortfall import Shortfall
 
-NEARLY = ONE - Decimal("1e-10")
+NEARLY = ONE - Decimal("1e-12")
 """Before it is rounded up to lots a quantity is made so much smaller: floats err by less."""
 
 Costs = Callable[[ValuedPosition], TradingCost]
@@ -33,24 +32,21 @@ def needs_of(state: Sequence[Shortfall]) -> tuple[Shortfall, ...]:
 
 
 def offers_of(
-    choices: Sequence[Candidate], needs: Sequence[Shortfall], desk: Desk, fraction: Decimal
+    choices: Sequence[Candidate], needs: Sequence[Shortfall], costs: Costs, fraction: Decimal
 ) -> tuple[tuple[Offer, ...], tuple[Offer, ...]]:
     """Return what one step may take of each of `choices`, and what may go of it in all.
 
-    In one step no more than `fraction` of a position and than its book holds at an allowed price; in all what
-    the venue takes in several orders, and the pairs that a hedge leaves once its overhang is gone. Both read
-    the same slices.
+    In one step no more than `fraction` of a position; in all what the venue takes in several orders, and the
+    pairs that a hedge leaves once its overhang is gone. Both read the same slices.
     """
     steps, wholes = [], []
     for choice in choices:
-        curve = Curve(_slices(choice, needs, desk.cost), len(needs))
+        curve = Curve(_slices(choice, needs, costs), len(needs))
         legs, lot, most = len(choice.legs), float(choice.lot_step), choice.in_all
         weight = float(choice.cost(ONE))
-        bound = min(choice.most, _share(choice, fraction))
-        sized = partial(_in_one_step, choice, desk, bound, fraction)
-        steps.append(
-            Offer(curve=curve, bound=float(bound), sized=sized, step=lot, orders=legs, weight=weight)
-        )
+        bound = float(min(choice.most, _share(choice, fraction)))
+        sized = partial(_in_one_step, choice, fraction)
+        steps.append(Offer(curve=curve, bound=bound, sized=sized, step=lot, orders=legs, weight=weight))
         sized = partial(_in_all, choice, most)
         wholes.append(
             Offer(curve=curve, bound=float(most), sized=sized, step=lot, orders=legs, weight=weight)
@@ -65,12 +61,8 @@ def _share(choice: Candidate, fraction: Decimal) -> Decimal:
     return share if total - share >= choice.least else total
 
 
-def _in_one_step(
-    choice: Candidate, desk: Desk, bound: Decimal, fraction: Decimal, quantity: float
-) -> Decimal:
-    """Return `quantity` in whole lots, no more than the books hold of `bound`."""
-    held = min(desk.within_depth(leg, bound) for leg in choice.legs)
-    return choice.sized(min(Decimal(quantity) * NEARLY, held), fraction)
+def _in_one_step(choice: Candidate, fraction: Decimal, quantity: float) -> Decimal:
+    return choice.sized(Decimal(quantity) * NEARLY, fraction)
 
 
 def _in_all(choice: Candidate, most: Decimal, quantity: float) -> Decimal:

@@ -127,9 +127,10 @@ class Selector(Ways):
         )
 
     def _weighted(self, members: Sequence[int], rounds: int) -> Iterator[Wanted]:
-        """Yield answers in fractions; one only, where that is the best there is.
+        """Yield answers in fractions; of many offers one only, where that is the best there is.
 
-        What is cheapest for one need, and meets the others on the way, is cheapest for all.
+        What is cheapest for one need, and meets the others on the way, is cheapest for all; of few offers
+        what whole orders make of it may still be worse than of another.
         """
         weights = [1 / amount for amount in self.needs]
         for need in self._hardest_first():
@@ -138,7 +139,8 @@ class Selector(Ways):
             taken, _, met = self._greedy(members, alone)
             if met:
                 yield taken
-                return
+                if len(self.offers) > FEW:
+                    return
         taken, last, _ = self._greedy(members, weights)
         yield taken
         for _ in range(rounds):

@@ -158,7 +158,7 @@ def loser_first(drawn: Drawn) -> float | None:
     state = shortfalls(unit, drawn.snapshot, ONE_STEP)
     needs = needs_of(state)
     choices = candidates(unit.positions, drawn.snapshot, market=True)
-    offers, _ = offers_of(choices, needs, desk, Decimal(1))
+    offers, _ = offers_of(choices, needs, desk.cost, Decimal(1))
     ranked = sorted(zip(choices, offers, strict=True), key=lambda pair: pair[0].legs[0].unrealized_pnl or 0)
     cost = Decimal(0)
     for choice, offer in ranked:

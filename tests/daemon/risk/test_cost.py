@@ -63,7 +63,7 @@ def test_behind_the_last_level_the_worst_price_holds(build: BUILD) -> None:
     # a tenth off the middle, and the fee on 90
     assert seen.of(D(3)) == D("2.198") + D("10.09")
     deep = cost(build, book(build, [("99", "2"), ("50", "1")], [("101", "1")]))
-    assert deep.of(D(4)) == D("2.198") + 2 * D("10.09")  # no limit goes as far as its last level
+    assert deep.of(D(4)) == D("2.198") + 2 * D("10.09")  # no limit asks for a worse one
 
 
 def test_an_inverse_contract_costs_coin(build: BUILD) -> None:
