@@ -7,8 +7,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from config.exposure import ExposureOverride, OverCap, SymbolCaps, idle_caps
 from config.policy import PolicyOverride
 from config.scalars import Duration, Endpoint, Identifier, Leverage, Word, lasting
 from config.secrets import Reference
@@ -106,9 +107,9 @@ def _withdrawal_words(raw: object) -> bool:
 class AccountSettings(Section):
     """One account, as written.
 
-    `mode`, `policy`, `poll` and `max_leverage` are only what the account says of its own; `None` is "as the
-    whole". Ask `Settings` for what holds. `emergency_credentials` is a second key of the same account, used
-    for what protects and nothing else.
+    `mode`, `policy`, `poll`, `max_leverage`, `over_cap`, `symbols` and `exposure` are only what the account
+    says of its own; `None` is "as the whole". Ask `Settings` for what holds. `emergency_credentials` is a
+    second key of the same account, used for what protects and nothing else.
     """
 
     id: Identifier
@@ -121,6 +122,9 @@ class AccountSettings(Section):
     mode: Word[Mode] | None = None
     policy: PolicyOverride | None = None
     max_leverage: Leverage | None = None
+    over_cap: Word[OverCap] | None = None
+    symbols: SymbolCaps = Field(default_factory=dict)
+    exposure: ExposureOverride | None = None
     poll: PollOverride | None = None
     allow_withdrawal_key: Annotated[bool, BeforeValidator(_withdrawal_words)] = False
     cancel_all_after: TimerSpan | None = None
@@ -160,6 +164,7 @@ class AccountSettings(Section):
             what = f"does not exist for {self.broker} {self.product}"
             hint = "remove it: only Kraken has a timer of the account that margind can renew"
             yield Complaint(path=("cancel_all_after",), what=what, hint=hint)
+        yield from idle_caps(self.max_leverage, self.symbols)
         needs_password = self.broker is BrokerId.OKX
         for block, written in self.keys.items():
             if needs_password and written.password is None:

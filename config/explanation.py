@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from config.scalars import (
     CURRENCY_PATTERN,
     IDENTIFIER_PATTERN,
+    INSTRUMENT_PATTERN,
     PATH_PATTERN,
     PEM_PATTERN,
     PRINTABLE_PATTERN,
@@ -38,6 +39,7 @@ _PATTERNS = {
     IDENTIFIER_PATTERN: "up to 32 of a-z, 0-9, _ and -, beginning with a letter or digit",
     CURRENCY_PATTERN: "a currency code in capitals, such as USDT",
     SYMBOL_PATTERN: "base and settle currency, such as BTC-USDT",
+    INSTRUMENT_PATTERN: "the venue's own name of an instrument, such as BTCUSDT",
     PRINTABLE_PATTERN: "plain letters, digits and signs, without spaces",
     PEM_PATTERN: "plain letters, digits and signs, without spaces, or a key in PEM form",
     PATH_PATTERN: "the beginning of a request's path, such as /v5/position",

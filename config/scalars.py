@@ -135,6 +135,11 @@ Leverage = Annotated[
 ]
 """Gross notional over margin equity."""
 
+Multiple = Annotated[
+    Ratio, AfterValidator(_within(ZERO, LARGEST_LEVERAGE, open_low=True, open_high=False, hint=_IN_BOUNDS))
+]
+"""A ratio above 0 that may be more than 1: `150%` or `1.5`."""
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
@@ -188,6 +193,7 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 IDENTIFIER_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 CURRENCY_PATTERN = r"^[A-Z0-9]{1,15}$"
 SYMBOL_PATTERN = r"^[A-Z0-9]{1,15}-[A-Z0-9]{1,15}$"
+INSTRUMENT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,63}$"
 PRINTABLE_PATTERN = r"^[!-~]{1,512}$"
 PEM_PATTERN = (
     r"^([!-~]{1,512}|-----BEGIN [A-Z ]{1,40}-----[A-Za-z0-9+/=\s]{1,4096}-----END [A-Z ]{1,40}-----\s*)$"
@@ -199,6 +205,9 @@ Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
 
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
 """A currency's code, in capitals."""
+
+Instrument = Annotated[str, Field(pattern=INSTRUMENT_PATTERN)]
+"""The venue's own name of what is traded."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 

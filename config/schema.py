@@ -1,7 +1,7 @@
 """The configuration of margind as frozen values: what `config/example.yaml` documents, checked.
 
 Settings hold references to secrets, never secrets. Where an account may differ from the whole, ask `Settings`
-(`mode_of`, `policy_of`, `poll_of`, `max_leverage_of`), not the account's own field.
+(`mode_of`, `policy_of`, `poll_of`, `max_leverage_of`, ...), not the account's own field.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,9 +22,10 @@ from pydantic import (
 )
 
 from config.accounts import AccountSettings, Mode, stricter
+from config.exposure import BrokerSettings, ExposureSettings, OverCap, UnleveragedBrokerSettings
 from config.hedges import HedgeSettings, misplaced
 from config.policy import PolicySettings
-from config.scalars import Allowance, Amount, Currency, Distance, Duration, Leverage, Share, Word, lasting
+from config.scalars import Allowance, Amount, Currency, Distance, Duration, Share, Word, lasting
 from config.secrets import Reference
 from config.section import Complaint, Section, complain, layered, refuse
 from config.source import Source
@@ -205,18 +206,6 @@ class LogSettings(Section):
     format: Word[LogFormat] = LogFormat.AUTO
 
 
-class BrokerSettings(Section):
-    """What holds for every account at one broker."""
-
-    max_leverage: Leverage = Decimal(5)  # gross notional / margin equity
-
-
-class UnleveragedBrokerSettings(BrokerSettings):
-    """The same, for a broker where nothing is borrowed unless the operator says so."""
-
-    max_leverage: Leverage = Decimal(1)
-
-
 class BrokersSettings(Section):
     """One block a broker."""
 
@@ -244,6 +233,7 @@ class Settings(Section):
     policy: PolicySettings = PolicySettings()
     forecast: ForecastSettings = ForecastSettings()
     limits: LimitSettings = LimitSettings()
+    exposure: ExposureSettings = ExposureSettings()
     top_up: TopUpSettings = TopUpSettings()
     log: LogSettings = LogSettings()
     brokers: BrokersSettings = BrokersSettings()
@@ -300,8 +290,26 @@ class Settings(Section):
         """Return the account's own leverage cap, else its broker's."""
         if account.max_leverage is not None:
             return account.max_leverage
+        return self._broker_of(account).max_leverage
+
+    def over_cap_of(self, account: AccountSettings) -> OverCap:
+        """Return what is done above the account's caps: its own word, else its broker's."""
+        return account.over_cap or self._broker_of(account).over_cap
+
+    def symbol_caps_of(self, account: AccountSettings) -> Mapping[str, Decimal]:
+        """Return the caps of single symbols: the account's own laid over its broker's."""
+        symbols = {**self._broker_of(account).symbols, **account.symbols}
+        return {symbol: own.max_leverage for symbol, own in symbols.items()}
+
+    def exposure_of(self, account: AccountSettings) -> ExposureSettings:
+        """Return the general limits with the account's own values laid over them."""
+        if account.exposure is None:
+            return self.exposure
+        return ExposureSettings.model_validate(layered(self.exposure, account.exposure))
+
+    def _broker_of(self, account: AccountSettings) -> BrokerSettings:
         broker: BrokerSettings = getattr(self.brokers, account.broker)
-        return broker.max_leverage
+        return broker
 
     def _twins(self) -> Iterator[Complaint]:
         ids: dict[str, int] = {}
@@ -325,6 +333,7 @@ class Settings(Section):
         merges: tuple[tuple[str, Callable[[AccountSettings], Section]], ...] = (
             ("policy", self.policy_of),
             ("poll", self.poll_of),
+            ("exposure", self.exposure_of),
         )
         for position, account in enumerate(self.accounts):
             for name, merge in merges:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from brokers.models import AccountSnapshot, MarginMode, Side, Symbol
 from brokers.numbers import ZERO
 from daemon.risk.reduction import PositionKey
+from database.journal import Journal
 from database.records import Intent
 
 PATIENCE_S = 5.0
@@ -55,10 +56,10 @@ class CatchUp:
                     before=intent.quantity_before, after=intent.quantity_before - intent.filled, at=uptime
                 )
 
-    def recall(self, intents: Iterable[Intent], *, now: datetime, uptime: float) -> None:
+    def recall(self, journal: Journal, account: str, *, now: datetime, uptime: float) -> None:
         """Remember, after a restart, what was filled so lately that a picture may not hold it yet."""
         lately = now - timedelta(seconds=UNMOVED_PATIENCE_S)
-        self.note((one for one in intents if one.settled_at is not None and one.settled_at > lately), uptime)
+        self.note(journal.intents.settled_since(account, lately), uptime)
 
     def is_behind(self, snapshot: AccountSnapshot, uptime: float) -> bool:
         """Return whether `snapshot` still shows more than our fills can have left."""

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from brokers.errors import BrokerError
 from brokers.models import AccountId
+from daemon.bounds import Bounds
 from daemon.clock import Clock
 from daemon.clockwatch import ClockWatch
 from daemon.commonmode import CommonMode
@@ -34,6 +35,7 @@ from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
 from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Facts, Hold, decide
 from daemon.risk.hedge_view import row_to_cut
+from daemon.risk.keeping import is_keeping, unit_to_cut
 from daemon.risk.policy import Action, Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
@@ -96,15 +98,14 @@ class Cycle:
         self._notebook = Notebook(self._account, journal=journal, clock=clock)
         self._shadowing = Shadowing(guarded.broker, guarded.policy, journal=journal, clock=clock)
         self._alarm = self._notebook.recall()
-        if self._alarm.episode is not None:
-            sent = journal.intents.of_episode(self._account, self._alarm.episode.number)
-            self._ladder.catch_up.recall(sent, now=clock.now(), uptime=clock.uptime())
+        self._ladder.catch_up.recall(journal, self._account, now=clock.now(), uptime=clock.uptime())
         self._foresight = Foresight(guarded.policy)
         self._restraint = Restraint(
             self._account, guarded.policy.limits, common or CommonMode(), journal=journal, clock=clock
         )
         self._previous: Assessment | None = None
         self._transitions: list[Transition] = []
+        self._bounds = Bounds(self._account, journal=journal, clock=clock)
         self._is_stopping = False
 
     @property
@@ -206,8 +207,11 @@ class Cycle:
         if sight.assessment is not None:
             self._previous = sight.assessment
         self._ladder.memory.next_picture(self._clock.uptime())
+        self._bounds.follow(self._alarm, self._previous)
         is_idle = self._alarm.episode is None and not self._policy.actions_at(self._alarm.level)
-        if is_idle or (before is None and self._alarm.episode is not None):
+        if is_idle and self._bounds.is_kept:
+            self._ladder.memory.calm()
+        elif is_idle or (before is None and self._alarm.episode is not None):
             self._ladder.memory = RungMemory()
 
     def _tell(self, transitions: tuple[Transition, ...]) -> None:
@@ -223,7 +227,9 @@ class Cycle:
     def _may_act(self) -> bool:
         """Whether any rung may be due, so that what it needs is worth reading."""
         return self._mandate.mode() is not Mode.OBSERVE and bool(
-            self._alarm.episode is not None or self._policy.actions_at(self._alarm.level)
+            self._alarm.episode is not None
+            or self._policy.actions_at(self._alarm.level)
+            or self._bounds.is_kept
         )
 
     def _may_funds_help(self, decision: Decision, sight: Sight) -> bool:
@@ -242,9 +248,12 @@ class Cycle:
         worst = self._previous.worst if self._previous else None
         may_move_in = Action.TOP_UP in actions and memory.top_ups < policy.limits.top_ups_per_episode
         return Wants(
-            orders=Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()),
+            orders=(Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()))
+            or is_keeping(self._alarm, self._previous, Action.CANCEL_ORDERS),
             funds_in=worst.currency if may_move_in and worst is not None else None,
-            cut=worst.key if worst and {Action.REDUCE, Action.FLATTEN}.intersection(actions) else None,
+            cut=worst.key
+            if worst and {Action.REDUCE, Action.FLATTEN}.intersection(actions)
+            else unit_to_cut(self._alarm, self._previous),
         )
 
     def _decide(self, sight: Sight, provided: Provided | None) -> Decision:
@@ -276,6 +285,10 @@ class Cycle:
             trips=standing.trips,
             may_step=standing.may_step,
             twin=standing.twin,
+            trims_last_hour=self._bounds.trims_last_hour(),
+            orders_last_minute=self._bounds.orders_last_minute() if self._bounds.is_kept else 0,
+            orders=None if provided is None else provided.orders or (),
+            closing=self._bounds.closing(),
         )
 
     def _is_unsettled(self, sight: Sight) -> bool:
@@ -284,11 +297,6 @@ class Cycle:
             sight.snapshot, self._clock.uptime()
         )
         return is_behind or self._ladder.repaying.is_fresh() or bool(self._settlement.open())
-
-    def _orders_last_minute(self) -> int:
-        now = self._clock.now()
-        since = now - timedelta(minutes=1)
-        return self._journal.intents.count_orders_since(self._account, since, until=now)
 
     # ------------------------------------------------------------------ act
 
@@ -344,7 +352,7 @@ class Cycle:
             episode=self._episode_number(),
             step=current.steps if current and self._alarm.episode else 0,
             mode=self._mandate.mode(),
-            orders_last_minute=self._orders_last_minute(),
+            orders_last_minute=self._bounds.orders_last_minute(),
             transaction=lambda: self._notebook.transaction(self._alarm, sight),
         )
 
@@ -384,6 +392,7 @@ class Cycle:
             cash=seen.is_cash if seen else False,
             outlook=self._foresight.nearest() if seen else None,
             shock=seen.shock if seen else None,
+            exposure=seen.exposure if seen else None,
         )
 
     def _next_s(self, climb: Climb | None, duration_s: float) -> float:

@@ -1,11 +1,13 @@
 """The log as a diary: one line a cycle that says what was seen, decided and why."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from brokers.models import AccountId
 from daemon.logs import logger
 from daemon.recording import percent, transition_sentence
 from daemon.risk.assessment import Protection
+from daemon.risk.leverage import Exposure
 from daemon.risk.policy import Level, level_word
 from daemon.risk.standing import Transition, TransitionKind
 from daemon.state import CycleOutcome
@@ -15,6 +17,7 @@ BAD_NEWS = {
     TransitionKind.PROTECTION_LOST,
     TransitionKind.EPISODE_BEGAN,
     TransitionKind.LEVERAGE_OVER_CAP,
+    TransitionKind.LIMIT_EXCEEDED,
     TransitionKind.DEBT_DRIVES_RISK,
     TransitionKind.CALL_AHEAD,
     TransitionKind.BREAKER_TRIPPED,
@@ -46,7 +49,9 @@ def log_outcome(outcome: CycleOutcome) -> None:
         protection=outcome.protection.value,
         utilization=percent(outcome.utilization, cash=outcome.cash),
         maintenance=percent(outcome.maintenance_ratio, cash=outcome.cash),
-        leverage="-" if outcome.leverage is None else f"{outcome.leverage:.2f}",
+        leverage=_times(outcome.leverage),
+        net=_times(outcome.exposure.net_leverage if outcome.exposure else None),
+        underlyings=_underlyings(outcome.exposure),
         unit=outcome.unit,
         mode=outcome.mode.label,
         doing=outcome.doing,
@@ -59,6 +64,16 @@ def log_outcome(outcome: CycleOutcome) -> None:
         shock=None if outcome.shock is None else str(outcome.shock),
         duration_ms=round(outcome.duration_s * 1000),
     )
+
+
+def _times(leverage: Decimal | None) -> str:
+    return "-" if leverage is None else f"{leverage:.2f}"
+
+
+def _underlyings(exposure: Exposure | None) -> str | None:
+    """Return the effective leverage of each coin, largest first; `None`: nothing is held."""
+    held = exposure.underlyings if exposure is not None else ()
+    return ", ".join(f"{one.coin} {_times(one.leverage)}" for one in held) or None
 
 
 def _writer(outcome: CycleOutcome):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a structlog method

@@ -8,10 +8,13 @@ from datetime import datetime
 
 from brokers.models import AccountId
 from daemon.risk.assessment import Assessment
+from daemon.risk.leverage import positions_bounded, unit_of
 from daemon.risk.reason import Reason
 from database.journal import Journal
 
 PREFIX = "flatten:"
+CLOSING = "close:"
+"""What was over its limit and is to be closed, by the key of its load."""
 
 
 def latched_units(journal: Journal, account: AccountId) -> frozenset[str]:
@@ -28,6 +31,23 @@ def latch(journal: Journal, account: AccountId, unit: str, now: datetime, reason
     journal.latches.set(account, PREFIX + unit, now, reason=reason.value)
 
 
+def latched_bounds(journal: Journal, account: AccountId) -> frozenset[str]:
+    """Return the keys of the loads whose positions are latched to be closed."""
+    names = (latch.name for latch in journal.latches.of(account))
+    return frozenset(name.removeprefix(CLOSING) for name in names if name.startswith(CLOSING))
+
+
+def latch_bound(journal: Journal, account: AccountId, key: str, now: datetime, reason: Reason) -> None:
+    """Latch the closing of what counts towards a load, within a transaction."""
+    journal.latches.set(account, CLOSING + key, now, reason=reason.value)
+
+
+def closed_bounds(journal: Journal, assessment: Assessment) -> tuple[str, ...]:
+    """Return the latched loads of which a good picture shows no position any more."""
+    latched = sorted(latched_bounds(journal, assessment.account_id))
+    return tuple(key for key in latched if _is_closed(assessment, key))
+
+
 def flat_units(journal: Journal, assessment: Assessment) -> tuple[str, ...]:
     """Return the latched units that a good picture shows flat."""
     latched = sorted(latched_units(journal, assessment.account_id))
@@ -35,9 +55,17 @@ def flat_units(journal: Journal, assessment: Assessment) -> tuple[str, ...]:
 
 
 def release(journal: Journal, assessment: Assessment, now: datetime) -> None:
-    """Clear the latch of every unit that a good picture shows flat, within a transaction."""
+    """Clear the latch of all that a good picture shows flat or closed, within a transaction."""
     for unit in flat_units(journal, assessment):
         journal.latches.clear(assessment.account_id, PREFIX + unit, now, reason="the venue shows it flat")
+    for key in closed_bounds(journal, assessment):
+        journal.latches.clear(assessment.account_id, CLOSING + key, now, reason="the venue shows it closed")
+
+
+def _is_closed(assessment: Assessment, key: str) -> bool:
+    unit = assessment.unit(unit_of(key))
+    good = assessment.actionable if unit is None else unit.actionable
+    return good and not positions_bounded(key, assessment.snapshot)
 
 
 def reset(

@@ -17,6 +17,7 @@ from daemon.hedge_ledger import HedgeLedger
 from daemon.hedge_terms import Answer, Limit, Report, Trim
 from daemon.logs import logger
 from daemon.risk.answer import Act, Decision
+from daemon.risk.following import slice_plan
 from daemon.risk.hedge_group import HedgeGroup, LegName
 from daemon.risk.hedge_loss import Standing, Verdict
 from daemon.risk.hedge_view import view_legs
@@ -25,7 +26,6 @@ from daemon.risk.picture import PositionKey
 from daemon.risk.plan import ReductionPlan
 from daemon.risk.policy import Action, MarginPolicy, Mode
 from daemon.risk.reason import Reason
-from daemon.risk.trimming import slice_plan
 from daemon.sight import Sight
 from database.journal import Journal
 from database.records import Event, Intent, IntentState

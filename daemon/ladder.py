@@ -6,6 +6,7 @@ planned anew. What rungs have given over time is in `daemon.memory`.
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from brokers.numbers import ZERO
 from brokers.orders import CancelReport, OpenOrder, Verdict
@@ -14,22 +15,25 @@ from daemon.catchup import CatchUp
 from daemon.clock import Clock
 from daemon.complaints import tell_failing, tell_failing_cancels
 from daemon.execution import Execution
-from daemon.flatten import latch
+from daemon.flatten import latch, latch_bound
 from daemon.footing import Climb, Footing
 from daemon.hedge_terms import Trim
 from daemon.hedging import Bounded, HedgeSeat
 from daemon.memory import RungMemory
 from daemon.recording import plan_summary, repayment_summary, snapshot_summary
 from daemon.repaying import Repaying, repayment_sentence
+from daemon.risk.adding import increasing
 from daemon.risk.decision import Act, Advise, RungState
+from daemon.risk.following import plan_following
 from daemon.risk.guard import History, RefusedPlan, approve
+from daemon.risk.keeping import load_of
 from daemon.risk.plan import first_step
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
 from daemon.risk.resting import concerning
-from daemon.risk.trimming import plan_trim
+from daemon.risk.trimming import plan_closing, plan_trim
 from daemon.sentences import cancel_sentence, cut_sentence, order_row, transfer_sentence
 from daemon.topup import TopUp
 from database.ids import random_id
@@ -80,6 +84,8 @@ class Ladder:
         Raises:
             JournalError: it could not be journaled, so nothing was sent.
         """
+        if act.bound is not None:  # no episode of margin pays for it
+            footing = replace(footing, episode=NO_EPISODE, step=0)
         unit = act.facts.unit or ""
         match act.action:
             case Action.CANCEL_ORDERS:
@@ -89,15 +95,15 @@ class Ladder:
             case Action.REPAY:
                 return await self._repay(act, unit, footing)
             case Action.REDUCE | Action.FLATTEN:
-                return await self._cut(act, unit, footing)
+                return await self._cut(act, footing)
 
     # ------------------------------------------------------------------ cancel
 
     async def _cancel(self, act: Act, unit: str, footing: Footing) -> Climb:
         found = footing.orders
-        orders = () if found is None else concerning(found, footing.snapshot, unit)
+        orders = () if found is None else self._due_orders(act, found, unit, footing)
         if not orders:
-            self.memory.pass_by(unit, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
+            self.memory.pass_by(act.scope, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
             known = "the open orders could not be read" if found is None else "no open order binds margin"
             return Climb(sentence=known, gave_nothing=True)
         plan = self._plan(act, footing, {"orders": [order_row(order) for order in orders]})
@@ -107,7 +113,10 @@ class Ladder:
         reports = await self._send_cancellations(orders)
         ended = self._clock.uptime()
         gone = sum(report.verdict is Verdict.ACCEPTED for report in reports)
-        self.memory.count_cancel(unit, is_done=gone == len(orders), took_s=ended - began, uptime=ended)
+        if act.bound is None or gone < len(orders):  # who adds to what is over its limit is chased for ever
+            self.memory.count_cancel(
+                act.scope, is_done=gone == len(orders), took_s=ended - began, uptime=ended
+            )
         if self.memory.cancels_in_vain and not self.memory.may_cancel(self._clock.uptime()):
             tell_failing_cancels(footing, orders, reports, self.memory)
         sentence = cancel_sentence(len(orders), reports)
@@ -136,6 +145,15 @@ class Ladder:
                 )
             )
         return Climb(sentence=sentence, sent=len(orders))
+
+    @staticmethod
+    def _due_orders(
+        act: Act, found: Sequence[OpenOrder], unit: str, footing: Footing
+    ) -> tuple[OpenOrder, ...]:
+        """Return which of the orders that were found concern the unit, or the bound that is to be kept."""
+        if act.bound is None:
+            return concerning(found, footing.snapshot, unit)
+        return increasing(found, load_of(footing.assessment, unit, act.bound), footing.snapshot)
 
     async def _send_cancellations(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
         """Return what became of every cancellation, or nothing where that takes too long.
@@ -202,11 +220,11 @@ class Ladder:
 
     # ------------------------------------------------------------------ reduce, flatten
 
-    async def _cut(self, act: Act, unit: str, footing: Footing) -> Climb:
+    async def _cut(self, act: Act, footing: Footing) -> Climb:
         bounded = Bounded(plan=None)
         for _ in range(HEDGED_TRIES):
             held, why = bounded.held, bounded
-            planned = self._plan_cut(act, unit, footing, held)
+            planned = self._plan_cut(act, footing, held)
             if isinstance(planned, Infeasible):
                 break
             bounded = self._bound(act, planned, footing)
@@ -215,22 +233,33 @@ class Ladder:
             if bounded.held <= held:
                 return Climb(sentence=f"{act.action.value} waits: {bounded.why}", held=bounded.reason)
         if isinstance(planned, Infeasible) and not held:
-            self.memory.pass_by(unit, act.action, planned.reason)
+            self.memory.pass_by(act.scope, act.action, planned.reason)
             return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
         return Climb(sentence=f"{act.action.value} is held: {why.why}", held=Reason.HEDGE_PARTNER_OUT)
 
     def _plan_cut(
-        self, act: Act, unit: str, footing: Footing, held: Collection[PositionKey]
+        self, decision: Act | Advise, footing: Footing, held: Collection[PositionKey] = ()
     ) -> ReductionPlan | Infeasible:
+        """Plan the next step of what was decided, from the present picture; `held` are left out."""
+        unit, bound = decision.facts.unit or "", decision.bound
+        resting = self.memory.resting(self._clock.uptime()).union(held)
+        step, books = self.memory.tries.get(decision.scope, 0), footing.books
+        if bound is not None and decision.action is Action.FLATTEN:
+            return plan_closing(
+                bound, footing.snapshot, self._policy, step=step, excluded=resting, books=books
+            )
+        if bound is not None:
+            load = load_of(footing.assessment, unit, bound)
+            return plan_trim(load, footing.snapshot, self._policy, step=step, excluded=resting, books=books)
         return plan_reduction(
             footing.assessment,
             footing.snapshot,
             unit,
             self._policy,
-            step=self.memory.tries.get(unit, 0),
-            action=act.action,
-            excluded=self.memory.resting(self._clock.uptime()).union(held),
-            books=footing.books,
+            step=step,
+            action=decision.action,
+            excluded=resting,
+            books=books,
         )
 
     def _bound(self, act: Act, planned: ReductionPlan, footing: Footing) -> Bounded:
@@ -249,8 +278,8 @@ class Ladder:
         Raises:
             JournalError: it could not be journaled, so nothing was sent.
         """
-        step = self.memory.tries.get(act.facts.unit or "", 0)
-        planned = plan_trim(
+        step = self.memory.tries.get(act.scope, 0)
+        planned = plan_following(
             footing.snapshot, trim.leg.symbol, trim.quantity, self._policy, step=step, urgent=trim.urgent
         )
         if isinstance(planned, Infeasible):
@@ -267,7 +296,6 @@ class Ladder:
         trim: Trim | None = None,
     ) -> Climb:
         """Carry a plan out, if the guard lets it pass. A slice is no step by itself unless it misses."""
-        unit = planned.unit
         if act.single:
             planned = first_step(planned)
         checked = approve(
@@ -277,7 +305,7 @@ class Ladder:
             policy=self._policy,
             history=History(
                 orders_last_minute=footing.orders_last_minute,
-                steps_in_episode=self.memory.steps.get(unit, 0) if trim is None else 0,
+                steps_in_episode=self.memory.steps.get(act.scope, 0) if trim is None else 0,
                 single_step=act.single,
             ),
             now=self._broker.venue_now(),
@@ -289,8 +317,10 @@ class Ladder:
             self._journal.plans.add(plan)
             if trim is not None:
                 self._hedges.charge(trim)
-            if act.action is Action.FLATTEN:
-                latch(self._journal, footing.snapshot.account_id, unit, self._clock.now(), act.reason)
+            if act.action is Action.FLATTEN and act.bound is not None:
+                latch_bound(self._journal, self._broker.account_id, act.bound, self._clock.now(), act.reason)
+            elif act.action is Action.FLATTEN:
+                latch(self._journal, footing.snapshot.account_id, planned.unit, self._clock.now(), act.reason)
             self._count_step(footing)
             tickets = self._execution.write_down(
                 checked,
@@ -310,7 +340,7 @@ class Ladder:
             for ticket, intent in zip(tickets, intents, strict=True)
             if intent.state is not IntentState.ABANDONED
         }
-        self.memory.count_step(unit, outcomes, self._clock.uptime(), is_slice=is_slice)
+        self.memory.count_step(act.scope, outcomes, self._clock.uptime(), is_slice=is_slice)
         tell_failing(footing, outcomes, self.memory)
         self.catch_up.note(intents, self._clock.uptime())
         self.memory.objections = frozenset()
@@ -319,7 +349,7 @@ class Ladder:
     def _refuse(self, act: Act, refused: RefusedPlan, footing: Footing, *, is_own: bool) -> Climb:
         reasons = "; ".join(objection.detail for objection in refused.objections)
         if is_own:
-            self.memory.pass_by(refused.plan.unit, act.action, Reason.REFUSED_BY_GUARD)
+            self.memory.pass_by(act.scope, act.action, Reason.REFUSED_BY_GUARD)
         climb = Climb(sentence=f"the guard refused the plan: {reasons}", gave_nothing=True, refused=refused)
         if self.memory.objections == frozenset(refused.reasons):
             return climb  # journaled already: the same objections, one picture later
@@ -340,8 +370,8 @@ class Ladder:
         """Journal what would be done, once, and wait for an operator."""
         account = footing.snapshot.account_id
         waiting = self._journal.plans.waiting(account)
-        wanted = (advise.action.value, advise.facts.unit)
-        if any((plan.decision, plan.plan.get("unit")) == wanted for plan in waiting):
+        wanted = (advise.action.value, advise.facts.unit, advise.bound)
+        if any((plan.decision, *map(plan.plan.get, ("unit", "bound"))) == wanted for plan in waiting):
             return Climb(sentence=f"a plan to {advise.action.value} waits for approval")
         detail: dict[str, object] = {"unit": advise.facts.unit}
         if advise.action is Action.REPAY and advise.facts.unit is not None:
@@ -351,18 +381,9 @@ class Ladder:
                 return Climb(sentence=f"cannot repay: {repayment.detail}", gave_nothing=True)
             detail = repayment_summary(repayment)
         if advise.action in {Action.REDUCE, Action.FLATTEN} and advise.facts.unit is not None:
-            planned = plan_reduction(
-                footing.assessment,
-                footing.snapshot,
-                advise.facts.unit,
-                self._policy,
-                step=self.memory.tries.get(advise.facts.unit, 0),
-                action=advise.action,
-                excluded=self.memory.resting(self._clock.uptime()),
-                books=footing.books,
-            )
+            planned = self._plan_cut(advise, footing)
             if isinstance(planned, Infeasible):
-                self.memory.pass_by(planned.unit, advise.action, planned.reason)
+                self.memory.pass_by(advise.scope, advise.action, planned.reason)
                 return Climb(sentence=f"cannot {advise.action.value}: {planned.detail}", gave_nothing=True)
             detail = plan_summary(planned, footing.books)
         plan = self._plan(advise, footing, detail, state=PlanState.PROPOSED)

@@ -52,10 +52,11 @@ class Mandate:
         return last if self._clock.now() - last.settled_at <= APPROVAL_LASTS else None
 
     def covers(self, act: Act) -> bool:
-        """Whether what was approved is this: the same action on the same unit."""
+        """Whether what was approved is this: the same action on the same unit, for the same bound."""
         approved = self.approval()
         return (
             approved is not None
             and approved.decision == act.action.value
             and approved.plan.get("unit") == act.facts.unit
+            and approved.plan.get("bound") == act.bound
         )

@@ -81,6 +81,12 @@ class RungMemory:
             for key in [key for key in self.over if key[1] is Action.CANCEL_ORDERS]:
                 del self.over[key]
 
+    def calm(self) -> None:
+        """Forget what the margin's rungs have given; what keeps a bound goes on."""
+        self.cancel_rounds = self.top_ups = 0
+        self.over.clear()
+        self.steps.clear()
+
     def may_cancel(self, uptime: float) -> bool:
         """Whether the open orders are worth a look."""
         return self.cancel_rounds < CANCEL_ROUNDS and uptime >= self.cancel_again_at

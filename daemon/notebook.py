@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from brokers.models import AccountId
 from daemon.clock import Clock
-from daemon.flatten import flat_units, release
+from daemon.flatten import closed_bounds, flat_units, release
 from daemon.logs import logger
 from daemon.recording import PositionKeyText, margin_samples, position_samples, transition_event
 from daemon.risk.assessment import Assessment
@@ -30,7 +30,14 @@ SAMPLE_EVERY_S = 30.0
 SAMPLE_MOVE = Decimal("0.01")
 """... which is a measure moving by a point."""
 
-RELAXED = frozenset({TransitionKind.LEVEL_FELL, TransitionKind.EPISODE_ENDED})
+RELAXED = frozenset(
+    {
+        TransitionKind.LEVEL_FELL,
+        TransitionKind.EPISODE_ENDED,
+        TransitionKind.LEVERAGE_WITHIN_CAP,
+        TransitionKind.LIMIT_KEPT,
+    }
+)
 """After these what was proposed is of yesterday: what is still due is proposed anew."""
 
 Sampled = dict[str, tuple[float, Decimal | None, Decimal | None]]
@@ -119,7 +126,8 @@ class Notebook:
             return True
         if sight.assessment is None:
             return False
-        return self._samples_due(sight.assessment) or bool(flat_units(self._journal, sight.assessment))
+        gone = flat_units(self._journal, sight.assessment) or closed_bounds(self._journal, sight.assessment)
+        return self._samples_due(sight.assessment) or bool(gone)
 
     def _write_transitions(self, alarm: Alarm, now: datetime) -> None:
         for transition in self._untold:

@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from types import MappingProxyType
 
-from brokers.models import AccountId
+from brokers.models import AccountId, Symbol
 from brokers.port import Capabilities
 from config.accounts import AccountSettings
+from config.exposure import OverCap
 from config.policy import Actions
 from config.policy import Ladder as LadderSettings
 from config.policy import Strategy as StrategySetting
 from config.schema import LimitSettings, Settings
 from daemon.risk.clamp import Clamped, clamp
+from daemon.risk.exposure import ExposureLimits, Limit, Remedy
 from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
 from daemon.risk.policy import (
     Action,
@@ -24,6 +27,8 @@ from daemon.risk.policy import (
     ReductionLimits,
 )
 from daemon.risk.strategy import Strategy
+
+REMEDIES = {OverCap.ALARM: Remedy.ALARM, OverCap.REDUCE: Remedy.TRIM}
 
 
 def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = timedelta(0)) -> MarginPolicy:
@@ -40,6 +45,7 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
         hysteresis=policy.hysteresis,
         actions=_actions(policy.actions),
         max_leverage=settings.max_leverage_of(account),
+        exposure=_exposure(settings, account),
         poll_interval=max(poll.interval, pace),
         act_max_age=poll.act_max_age,
         alarm_max_age=poll.alarm_max_age,
@@ -98,6 +104,26 @@ def _actions(actions: Actions) -> Mapping[Level, tuple[Action, ...]]:
             for level in (Level.WARNING, Level.CRITICAL, Level.LIQUIDATION)
         }
     )
+
+
+def _exposure(settings: Settings, account: AccountSettings) -> ExposureLimits:
+    caps, limits = settings.symbol_caps_of(account), settings.exposure_of(account)
+    notional, share, count = limits.position_notional, limits.underlying_share, limits.positions
+    return ExposureLimits(
+        over_cap=REMEDIES[settings.over_cap_of(account)],
+        symbol_leverage=_by_symbol(caps),
+        position_notional=Limit(
+            most=notional.max, remedy=Remedy(notional.then.value), by_symbol=_by_symbol(notional.symbols)
+        ),
+        underlying_share=Limit(most=share.max, remedy=Remedy(share.then.value)),
+        positions=Limit(
+            most=None if count.max is None else Decimal(count.max), remedy=Remedy(count.then.value)
+        ),
+    )
+
+
+def _by_symbol(amounts: Mapping[str, Decimal]) -> Mapping[Symbol, Decimal]:
+    return MappingProxyType({Symbol(symbol): amount for symbol, amount in amounts.items()})
 
 
 def _limits(limits: LimitSettings, strategy: StrategySetting) -> ReductionLimits:

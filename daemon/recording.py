@@ -34,6 +34,7 @@ def _margin_sample(
 ) -> MarginSample:
     debt, rate = _debt_of(snapshot.collaterals, unit)
     equity, market_value = unit.margin_equity, judged.notional
+    largest = next(iter(judged.exposure.underlyings), None)
     return MarginSample(
         time=now,
         account=snapshot.account_id,
@@ -55,6 +56,9 @@ def _margin_sample(
         effective_leverage=judged.leverage,
         interest_rate=rate,
         daily_interest_cost=debt * rate / DAYS_PER_YEAR if debt is not None and rate is not None else None,
+        net_leverage=judged.exposure.net_leverage,
+        largest_underlying=largest.coin if largest is not None else None,
+        underlying_leverage=largest.leverage if largest is not None else None,
     )
 
 
@@ -221,6 +225,8 @@ def snapshot_summary(snapshot: AccountSnapshot, assessment: Assessment) -> dict[
                 "utilization": _text(unit.utilization),
                 "maintenance_ratio": _text(unit.maintenance_ratio),
                 "leverage": _text(unit.leverage),
+                "net_leverage": _text(unit.exposure.net_leverage),
+                "underlyings": {one.coin: _text(one.leverage) for one in unit.exposure.underlyings},
             }
             for unit in assessment.units
         ],
@@ -258,6 +264,7 @@ def plan_summary(plan: ReductionPlan, books: Mapping[Symbol, OrderBook] = NO_BOO
             }
             for order in plan.orders
         ],
+        "bound": plan.bound,
         "dust": ["/".join(map(str, key)) for key in plan.dust],
         "notes": list(plan.notes),
         "alternatives": [

@@ -117,7 +117,8 @@ class Restraint:
         sent = self._journal.intents.of_episode(self._account, episode)
         return Conduct(
             orders_last_minute=count(self._account, now - timedelta(minutes=1), until=now),
-            orders_last_hour=count(self._account, now - timedelta(hours=1), until=now),
+            orders_last_hour=count(self._account, now - timedelta(hours=1), until=now)
+            - self._journal.intents.count_trims_since(self._account, now - timedelta(hours=1), until=now),
             cuts=tuple(
                 _cut(intent, snapshot.markets)
                 for intent in sent

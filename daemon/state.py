@@ -9,6 +9,7 @@ from typing import Self
 from brokers.models import AccountId
 from daemon.risk.assessment import Protection
 from daemon.risk.forecast import Outlook
+from daemon.risk.leverage import Exposure
 from daemon.risk.policy import Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.shock import Shock
@@ -23,7 +24,8 @@ class CycleOutcome:
     `positions` `None`: nothing was seen; `level` `None`: nothing ever was. `doing` is the decision in one
     word, `sentence` in words and numbers. `next_s` is how long to wait before the next cycle. `cash`: the
     account owes nothing and can have no ratio. `outlook` is what may come first, from CRITICAL up; `shock`
-    the smallest price move to LIQUIDATION; `None`: nothing known.
+    the smallest price move to LIQUIDATION; `None`: nothing known. `exposure` is what the unit with the
+    highest leverage holds.
     """
 
     account: AccountId
@@ -47,6 +49,7 @@ class CycleOutcome:
     cash: bool = False
     outlook: Outlook | None = None
     shock: Shock | None = None
+    exposure: Exposure | None = None
 
     @classmethod
     def failed(

@@ -32,7 +32,7 @@ from database.errors import IllegalTransition, IntentExists, UnknownRecord
 from database.journal_store import JournalStore
 from database.journal_tables import END_OF_TIME, OPEN_INTENT, intents
 from database.outbox import Outbox
-from database.records import Intent, IntentKind, IntentState
+from database.records import NO_EPISODE, Intent, IntentKind, IntentState
 
 S = IntentState
 
@@ -69,6 +69,12 @@ ORDERS_SINCE = select(func.count()).where(
     intents.c.created_at <= bindparam("until"),
     intents.c.kind.in_(ORDER_KINDS),
     intents.c.state != S.ABANDONED,
+)
+TRIMS_SINCE = ORDERS_SINCE.where(intents.c.episode == NO_EPISODE)
+SETTLED_SINCE = (
+    select(intents)
+    .where(intents.c.account == bindparam("account"), intents.c.settled_at > bindparam("since"))
+    .order_by(intents.c.settled_at)
 )
 LAST_ATTEMPT = select(func.max(intents.c.attempt)).where(
     intents.c.account == bindparam("account"),
@@ -197,6 +203,19 @@ class Intents:
             return 0
         rows = self._store.rows(ORDERS_SINCE, {"account": account, "since": since, "until": until})
         return int(next(iter(rows[0].values())))
+
+    def count_trims_since(self, account: str, since: datetime, *, until: datetime) -> int:
+        """Count, of those, the orders that belong to no episode: they only kept a bound."""
+        newest = next(iter(self._store.known(intents, NEWEST, {"account": account})[0].values()))
+        if newest is None or newest < since:
+            return 0
+        rows = self._store.rows(TRIMS_SINCE, {"account": account, "since": since, "until": until})
+        return int(next(iter(rows[0].values())))
+
+    def settled_since(self, account: str, since: datetime) -> tuple[Intent, ...]:
+        """Return the account's intents that have found their end after `since`, in that order."""
+        rows = self._store.rows(SETTLED_SINCE, {"account": account, "since": since})
+        return tuple(Intent(**row) for row in rows)
 
     def next_attempt(
         self, *, account: str, symbol: str, side: str, margin_mode: str, episode: int, step: int

@@ -265,6 +265,7 @@ class MarginSample(Record):
     `debit_balance` is what is owed (>= 0), `equity_balance` the margin equity, `market_value` the gross
     notional of the positions, `margin_ratio` equity / market value, `maintenance_excess` equity less
     maintenance margin, `interest_rate` per year, `daily_interest_cost` what the debt costs a day.
+    `net_leverage` is that of longs less shorts, `underlying_leverage` that of the coin most is held of.
     """
 
     time: datetime
@@ -287,6 +288,9 @@ class MarginSample(Record):
     effective_leverage: Decimal | None = None
     interest_rate: Decimal | None = None
     daily_interest_cost: Decimal | None = None
+    net_leverage: Decimal | None = None
+    largest_underlying: str | None = None
+    underlying_leverage: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

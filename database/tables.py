@@ -40,6 +40,9 @@ margin_history = Table(
     Column("effective_leverage", Money),
     Column("interest_rate", Money),
     Column("daily_interest_cost", Money),
+    Column("net_leverage", Money),
+    Column("largest_underlying", Words),
+    Column("underlying_leverage", Money),
     Index(None, "account", "time"),
 )
 

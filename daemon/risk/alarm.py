@@ -23,6 +23,8 @@ else may change it. Every unit climbs and descends by itself, and the account is
                 episode is acted upon again once it is confirmed anew; at the first actionable sample that
                 shows it below the level that de-levers it leaves the episode, which ends with its last unit
 
+    breach      a bound that is broken lives by the same rules; see `breach.py`
+
     announced   a level at CRITICAL or above that a unit may reach within the lead time; see `announcing.py`
 
     protection  lost      after two poll periods or `alarm_max_age` without a good picture, or at once with an
@@ -40,6 +42,7 @@ from datetime import datetime, timedelta
 
 from daemon.risk.announcing import announced, announcements
 from daemon.risk.assessment import Assessment, Protection, Reading, UnitAssessment
+from daemon.risk.breaching import breach_changes, breaches_after
 from daemon.risk.episode import advance_episode, delevers
 from daemon.risk.forecast import NO_OUTLOOKS, Outlooks
 from daemon.risk.gate import Gate, Weight
@@ -138,7 +141,7 @@ def _advance_unit(
         _count_sample(before, unit, seen_at, policy),
         level=level,
         since=before.since if level is before.level else seen_at,
-        over_leverage=unit.over_leverage or (before.over_leverage and unit.over_leverage_held),
+        breaches=breaches_after(before.breaches, unit, seen_at, policy),
         debt_driven=level > Level.SAFE and (before.debt_driven or unit.debt_drives is not None),
     )
     shown = _shown_twice(after, unit, seen_at, policy) if unit.actionable else Level.SAFE
@@ -248,10 +251,7 @@ def _unit_changes(
         if after.confirmed > before.confirmed:
             reason = REACHED[after.confirmed]
             yield replace(template, kind=TransitionKind.CONFIRMED, reason=reason, after=after.confirmed)
-        if after.over_leverage and not before.over_leverage:
-            yield _leverage_change(TransitionKind.LEVERAGE_OVER_CAP, Reason.LEVERAGE_OVER_CAP, seen, at)
-        elif before.over_leverage and not after.over_leverage:
-            yield _leverage_change(TransitionKind.LEVERAGE_WITHIN_CAP, Reason.LEVERAGE_WITHIN_CAP, seen, at)
+        yield from breach_changes(before, after, seen, at)
         if after.debt_driven and not before.debt_driven:
             yield replace(
                 template,
@@ -262,7 +262,10 @@ def _unit_changes(
         yield from announcements(before, after, outlooks, at)
     kept = {unit.key for unit in units}
     for gone in alarm.units:
-        if gone.key not in kept and gone.level > Level.SAFE:
+        if gone.key in kept:
+            continue
+        yield from breach_changes(gone, replace(gone, breaches=()), None, at)
+        if gone.level > Level.SAFE:
             yield Transition(
                 kind=TransitionKind.LEVEL_FELL,
                 reason=Reason.LEVEL_FELL,
@@ -272,15 +275,6 @@ def _unit_changes(
                 after=Level.SAFE,
                 detail="the unit is gone",
             )
-
-
-def _leverage_change(
-    kind: TransitionKind, reason: Reason, unit: UnitAssessment | None, at: datetime
-) -> Transition:
-    """Say that the effective leverage crossed its cap."""
-    leverage = unit.leverage if unit else None
-    detail = f"effective leverage {leverage:.2f}" if leverage is not None else "effective leverage unknown"
-    return Transition(kind=kind, reason=reason, at=at, unit=unit.key if unit else None, detail=detail)
 
 
 def _advance_protection(

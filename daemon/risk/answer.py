@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from brokers.models import Measure
+from brokers.orders import OpenOrder
 from daemon.risk.breakers import Trip
 from daemon.risk.figures import money, percent
 from daemon.risk.policy import Action, Level, level_word
@@ -43,8 +44,11 @@ class Context:
     `None`: unknown, or not wanted. `can_repay`: the venue has a call that gives back debt. `steps` are the
     reducing steps that each unit has taken in this episode, by key; one that is not named has taken none.
     `flattening` names units whose flatten is latched. `ordered` is an operator's command for `ordered_unit`
-    (`None`: every unit); `approved` that an operator approved what was advised. `trips` are tripped breakers,
-    `may_step` says whether a single order may follow despite them; `twin` is why another margind may be here.
+    (`None`: every unit); `approved` that an operator approved what was advised. `trims_last_hour` counts the
+    orders that only kept a bound. `orders` are the resting ones that are not protective, `None` when nobody
+    has looked; `closing` names the bounds whose positions are being closed, latched; `orders_last_minute`
+    counts all that cut. `trips` are tripped breakers, `may_step` says whether a single order may follow
+    despite them; `twin` is why another margind may be here.
     """
 
     halted: bool = False
@@ -61,12 +65,16 @@ class Context:
     ordered: Action | None = None
     ordered_unit: str | None = None
     approved: bool = False
+    trims_last_hour: int = 0
+    orders_last_minute: int = 0
+    orders: tuple[OpenOrder, ...] | None = None
+    closing: frozenset[str] = frozenset()
     trips: tuple[Trip, ...] = ()
     may_step: bool = True
     twin: str = ""
 
     def over(self, unit: str, action: Action) -> Rung | None:
-        """Return the rung of `unit` for `action` if it is over."""
+        """Return the rung of `unit`, or of a bound by its key, for `action` if it is over."""
         return next((rung for rung in self.rungs if rung.unit == unit and rung.action is action), None)
 
 
@@ -107,18 +115,25 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advise:
-    """Journal what would be done and wait for an operator's approval."""
+    """Journal what would be done and wait for an operator's approval; fields as of `Act`."""
 
     action: Action
     reason: Reason
     facts: Facts
     amount: Decimal | None = None
+    bound: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """What its rung is remembered by: the bound it keeps, else its unit."""
+        return self.bound or self.facts.unit or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """Do `action` on the unit of `facts`. `amount`: what to move in, in the unit's currency (TOP_UP only).
 
+    `bound` is the key of a load that is to be brought back within its bound, `None` for what margin asks.
     FLATTEN is to be latched by the caller: it goes on until a good picture shows the unit flat. `despite`: a
     breaker is tripped, and the step is alarmed; `single`: it may only be one order, or one pair of a hedge.
     """
@@ -129,6 +144,12 @@ class Act:
     amount: Decimal | None = None
     despite: Reason | None = None
     single: bool = False
+    bound: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """What its rung is remembered by: the bound it keeps, else its unit."""
+        return self.bound or self.facts.unit or ""
 
 
 Decision = Hold | Confirm | Advise | Act

@@ -7,13 +7,15 @@ from decimal import Decimal
 from enum import StrEnum
 
 from brokers.models import AccountId, AccountSnapshot, Measure, UnitKind
-from brokers.numbers import ONE, ZERO
+from brokers.numbers import ZERO
 from daemon.risk.consistency import check
 from daemon.risk.continuity import Memory, compare
 from daemon.risk.debt import Debt, debts_of
+from daemon.risk.exposure import OVER_BOUND
 from daemon.risk.figures import money
 from daemon.risk.gate import Gate, Weight
-from daemon.risk.margin import Usage, effective_leverage, exceeds_leverage, margin_headroom, worst_ratio
+from daemon.risk.leverage import Exposure, exposure_of
+from daemon.risk.margin import Usage, margin_headroom, worst_ratio
 from daemon.risk.picture import UnitPicture, picture
 from daemon.risk.policy import Level, MarginPolicy
 from daemon.risk.reason import Reason
@@ -51,9 +53,8 @@ class UnitAssessment:
 
     `has_positions`: it answers for some itself; `reducible`: so does it, or a unit whose margin returns
     to it. `debts` are what it owes, the most within reach first. `gates` are those that concern it, the
-    account's own included. `leverage` is gross notional / margin equity; `over_leverage` says that it is
-    above the cap, `over_leverage_held` above the cap less hysteresis. `shocks` are the price moves that would
-    take it to each further level.
+    account's own included. `exposure` is what it holds beside its equity, and which bounds that breaks.
+    `shocks` are the price moves that would take it to each further level.
     """
 
     key: str
@@ -70,10 +71,7 @@ class UnitAssessment:
     maintenance_margin: Decimal | None
     available_margin: Decimal | None
     headroom: Decimal | None
-    notional: Decimal | None
-    leverage: Decimal | None
-    over_leverage: bool
-    over_leverage_held: bool
+    exposure: Exposure
     gates: tuple[Gate, ...]
     shocks: tuple[Shock, ...] = ()
 
@@ -92,6 +90,16 @@ class UnitAssessment:
         """The maintenance ratio, for people; `None`: unknown or senseless for this unit."""
         reading = self.reading(Measure.MAINTENANCE)
         return reading.ratio if reading else None
+
+    @property
+    def notional(self) -> Decimal | None:
+        """The gross notional of its positions; `None`: that of one is unknown."""
+        return self.exposure.gross
+
+    @property
+    def leverage(self) -> Decimal | None:
+        """The effective leverage, for people; `None`: unknown."""
+        return self.exposure.leverage
 
     @property
     def debt_drives(self) -> str | None:
@@ -165,6 +173,12 @@ class Assessment:
         return _highest(unit.leverage for unit in self.units)
 
     @property
+    def exposure(self) -> Exposure | None:
+        """What the unit with the highest effective leverage holds; `None` where none has one."""
+        levered = [unit.exposure for unit in self.units if unit.leverage is not None]
+        return max(levered, key=lambda held: held.leverage or ZERO, default=None)
+
+    @property
     def shock(self) -> Shock | None:
         """The smallest price move that takes any unit to LIQUIDATION; `None`: none does, or it is there."""
         return nearest([shock for unit in self.units for shock in unit.shocks], Level.LIQUIDATION)
@@ -224,44 +238,13 @@ def _highest(ratios: Iterable[Decimal | None]) -> Decimal | None:
     return max((ratio for ratio in ratios if ratio is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Leverage:
-    """The effective leverage of a unit, held against the cap."""
-
-    notional: Decimal | None
-    ratio: Decimal | None
-    over: bool
-    held: bool
-
-
-def _judge_leverage(unit: UnitPicture, policy: MarginPolicy) -> _Leverage:
-    """Sum the notionals that are known; with one missing the sum only says "at least this much"."""
-    notionals = [valued.notional for valued in unit.positions]
-    known = [notional for notional in notionals if notional is not None]
-    gross, complete = sum(known, ZERO), len(known) == len(notionals)
-    equity, cap = unit.unit.margin_equity, policy.max_leverage
-
-    def beyond(share: Decimal) -> bool:
-        return equity is not None and cap is not None and exceeds_leverage(gross, equity, cap * share)
-
-    return _Leverage(
-        notional=gross if complete else None,
-        ratio=effective_leverage(gross, equity) if complete and equity is not None else None,
-        over=beyond(ONE),
-        held=beyond(1 - policy.hysteresis),
-    )
-
-
-def _notes(unit: UnitPicture, leverage: _Leverage, policy: MarginPolicy) -> Iterator[Gate]:
+def _notes(unit: UnitPicture, exposure: Exposure) -> Iterator[Gate]:
     """What is said of a unit without taking anything away."""
-    if leverage.over:
-        told = f"{leverage.ratio:.2f}" if leverage.ratio else "beyond measure"
-        yield Gate(
-            reason=Reason.LEVERAGE_OVER_CAP,
-            weight=Weight.NOTE,
-            detail=f"effective leverage {told}, cap {policy.max_leverage}",
-            unit=unit.unit.key,
-        )
+    for load in exposure.loads:
+        if load.is_over:
+            yield Gate(
+                reason=OVER_BOUND[load.bound], weight=Weight.NOTE, detail=str(load), unit=unit.unit.key
+            )
     equity = unit.unit.margin_equity
     if equity is not None and equity < 0 and not unit.positions:
         yield Gate(
@@ -300,7 +283,7 @@ def _judge_unit(
     readings = tuple(_read(unit, measure, policy) for measure in Measure if measure in unit.unit.measures)
     broken = equity is not None and equity <= 0 and bool(unit.positions)
     floor = Level.LIQUIDATION if broken else Level.SAFE
-    leverage = _judge_leverage(unit, policy)
+    exposure = exposure_of(unit, snapshot, policy)
     level = max([floor, *(reading.level for reading in readings)])
     driven = _driven_by_debt(unit, snapshot, policy) if level > Level.SAFE else ()
     maintenance = unit.unit.maintenance_margin
@@ -322,11 +305,8 @@ def _judge_unit(
         maintenance_margin=maintenance,
         available_margin=unit.unit.available_margin,
         headroom=headroom,
-        notional=leverage.notional,
-        leverage=leverage.ratio,
-        over_leverage=leverage.over,
-        over_leverage_held=leverage.held,
-        gates=(*(gate for gate in gates if gate.concerns(key)), *_notes(unit, leverage, policy), *driven),
+        exposure=exposure,
+        gates=(*(gate for gate in gates if gate.concerns(key)), *_notes(unit, exposure), *driven),
         shocks=shocks(unit, snapshot, policy),
     )
 

@@ -4,6 +4,7 @@ A part of an isolated position that is closed takes its share of the margin alon
 as near to its liquidation as before.
 """
 
+from collections.abc import Collection
 from decimal import Decimal
 
 from brokers.models import Measure
@@ -18,16 +19,24 @@ from daemon.risk.shortfall import Shortfall
 Cut = tuple[ValuedPosition, Decimal]
 
 
-def close_unit(desk: Desk, action: Action, state: tuple[Shortfall, ...]) -> ReductionPlan | Infeasible:
+def close_unit(
+    desk: Desk,
+    action: Action,
+    state: tuple[Shortfall, ...],
+    members: Collection[PositionKey] | None = None,
+) -> ReductionPlan | Infeasible:
     """Close the unit's own positions, the most margin first and the legs of a hedge together.
+
+    With `members` only those, and with them what they hedge.
 
     Of a hedge whose other leg cannot be ordered only the overhang is closed. Without market rules a whole
     position can still be closed at market: nothing needs to be rounded.
     """
-    positions = desk.unit.positions
+    groups = [hedge for hedge in hedges(desk.unit.positions) if _has_part(hedge, members)]
+    positions = tuple(leg for hedge in groups for leg in hedge.legs)
     dust = desk.dust(positions)
     orders: list[PlannedOrder] = []
-    for hedge in sorted(hedges(positions), key=_importance, reverse=True):
+    for hedge in sorted(groups, key=_importance, reverse=True):
         cuts = _cuts(desk, hedge, dust)
         if len(orders) + len(cuts) > max(desk.limits.positions_per_step, 2):
             continue
@@ -38,6 +47,10 @@ def close_unit(desk: Desk, action: Action, state: tuple[Shortfall, ...]) -> Redu
     if not orders:
         return desk.unable(positions, dust)
     return desk.plan(action, orders, state, dust)
+
+
+def _has_part(hedge: Hedge, members: Collection[PositionKey] | None) -> bool:
+    return members is None or any(leg.position.key in members for leg in hedge.legs)
 
 
 def _importance(hedge: Hedge) -> tuple[Decimal, str]:

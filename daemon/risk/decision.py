@@ -1,10 +1,10 @@
 """What to do now: nothing, look again, propose, or climb one rung of the action ladder.
 
 Theory of operation. The units that may need something are looked at worst first, in this order of cause: an
-operator's command, a latched flatten, the episode, then every unit confirmed at a level with actions. The
-first that yields an action wins; if none does, the most pressing answer of them all is given. Only then come
-the things that hold margind back: a halt, an unsettled write, the mode, the budgets. So a hold always says
-what it held back.
+operator's command, a latched flatten, the episode, then every unit confirmed at a level with actions, and
+last the bounds that are broken. The first that yields an action wins; if none does, the most pressing answer
+of them all is given. Only then come the things that hold margind back: a halt, an unsettled write, the mode,
+the budgets. So a hold always says what it held back.
 
 No unit stands in the way of another: one whose rungs are all over, whose picture is bad or whose act a budget
 holds back makes room for the next.
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from daemon.risk import keeping
 from daemon.risk.alarm import REACHED, waiting_time
 from daemon.risk.answer import (
     Act,
@@ -30,10 +31,9 @@ from daemon.risk.answer import (
     sentence,
 )
 from daemon.risk.assessment import Assessment, UnitAssessment
-from daemon.risk.gate import Gate, Weight
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 from daemon.risk.reason import Reason
-from daemon.risk.rungs import climb, due, facts_of, venue_is_near, why_nothing_due
+from daemon.risk.rungs import climb, due, facts_of, on_good_picture, venue_is_near, why_nothing_due
 from daemon.risk.standing import Alarm, Blind, Observation, UnitAlarm
 
 __all__ = [
@@ -103,6 +103,7 @@ def _answers(
         answer = None if standing.in_episode else _at_level(unit, standing, assessment, policy, context)
         if answer is not None:
             yield answer
+    yield from keeping.answers(alarm, assessment, policy, context)
 
 
 def _go_on_flattening(
@@ -114,7 +115,7 @@ def _go_on_flattening(
 ) -> Decision:
     """Close what is left of a unit whose flatten is latched; where nothing can be, others get their turn."""
     facts = facts_of(unit, policy)
-    blocked = _on_good_picture(unit, policy) or _after_gap(unit, standing, assessment, policy)
+    blocked = on_good_picture(unit, policy) or _after_gap(unit, standing, assessment, policy)
     if blocked is not None:
         return blocked
     rung = context.over(unit.key, Action.FLATTEN)
@@ -126,7 +127,7 @@ def _go_on_flattening(
 def _obey(action: Action, unit: UnitAssessment, policy: MarginPolicy, context: Context) -> Decision:
     """Carry out an operator's command on one unit."""
     facts = facts_of(unit, policy, target=True)
-    blocked = _on_good_picture(unit, policy)
+    blocked = on_good_picture(unit, policy)
     if blocked is not None:
         return blocked
     if action is Action.REDUCE and not unit.above_target:
@@ -148,7 +149,7 @@ def _delever(
     context: Context,
 ) -> Decision:
     """Bring a unit of the episode down to its target."""
-    blocked = _on_good_picture(unit, policy) or _after_gap(unit, standing, assessment, policy)
+    blocked = on_good_picture(unit, policy) or _after_gap(unit, standing, assessment, policy)
     if blocked is not None:
         return blocked
     if not unit.above_target:
@@ -172,7 +173,7 @@ def _at_level(
     reached = standing.level is unit.level and policy.actions_at(unit.level)
     if reached and standing.confirmed < unit.level:
         if unit.faulty:
-            return _on_good_picture(unit, policy)
+            return on_good_picture(unit, policy)
         wait = waiting_time(unit.level, unit, policy)
         since = standing.run_since(unit.level) or assessment.fetched_at
         left = max(wait - (assessment.fetched_at - since), timedelta(0))
@@ -181,7 +182,7 @@ def _at_level(
     if not actions:
         return None
     reason = REACHED[standing.confirmed]
-    return _on_good_picture(unit, policy) or climb(actions, unit, policy, context, reason)
+    return on_good_picture(unit, policy) or climb(actions, unit, policy, context, reason)
 
 
 def _after_gap(
@@ -193,20 +194,6 @@ def _after_gap(
     wait = waiting_time(Level.LIQUIDATION, unit, policy)
     left = max(wait - (assessment.fetched_at - standing.resumed_at), timedelta(0))
     return Confirm(reason=Reason.CONFIRMATION_PENDING, facts=facts_of(unit, policy), after=left)
-
-
-def _on_good_picture(unit: UnitAssessment, policy: MarginPolicy) -> Hold | Confirm | None:
-    """Return what stands against acting on the unit's picture; `None`: nothing."""
-    blocking: list[Gate] = sorted(
-        (gate for gate in unit.gates if gate.blocks), key=lambda gate: gate.weight is not Weight.FAULT
-    )
-    if not blocking:
-        return None
-    facts = replace(facts_of(unit, policy), detail=blocking[0].detail)
-    if blocking[0].weight is Weight.FAULT:
-        return Hold(reason=blocking[0].reason, facts=facts)
-    wait = waiting_time(Level.LIQUIDATION, unit, policy)
-    return Confirm(reason=blocking[0].reason, facts=facts, after=wait)
 
 
 def _restrain(act: Act, mode: Mode, context: Context) -> Hold | Advise | None:
@@ -222,7 +209,9 @@ def _restrain(act: Act, mode: Mode, context: Context) -> Hold | Advise | None:
     if mode is Mode.OBSERVE and not by_operator:
         return Hold(reason=Reason.OBSERVE_MODE, facts=act.facts, instead_of=act.action)
     if mode is Mode.ADVISE and not by_operator and not context.approved:
-        return Advise(action=act.action, reason=act.reason, facts=act.facts, amount=act.amount)
+        return Advise(
+            action=act.action, reason=act.reason, facts=act.facts, amount=act.amount, bound=act.bound
+        )
     return None
 
 
@@ -235,6 +224,9 @@ def _within_budgets(act: Act, assessment: Assessment, policy: MarginPolicy, cont
     """
     if act.action not in {Action.REDUCE, Action.FLATTEN}:
         return act
+    if act.bound is not None:
+        spent = keeping.spent_budget(act, context, policy)
+        return act if spent is None else Hold(reason=spent, facts=act.facts, instead_of=act.action)
     unit = assessment.unit(act.facts.unit) if act.facts.unit is not None else None
     near = unit is not None and venue_is_near(unit)
     latched = act.reason in {Reason.OPERATOR_ORDER, Reason.FLATTEN_LATCHED}

@@ -144,7 +144,9 @@ class Desk:
             fetched_at=self.snapshot.fetched_at,
             orders=tuple(orders),
             cost=sum((order.cost for order in orders), ZERO),
-            reaches_target=not any(left.usage.exceeds(target(left.measure)) for left in after),
+            reaches_target=not any(
+                left.measure is not None and left.usage.exceeds(target(left.measure)) for left in after
+            ),
             dust=dust,
             notes=_notes(orders, self.snapshot),
             alternatives=alternatives,

@@ -53,6 +53,7 @@ class ReductionPlan:
     `dust` names positions too small to order. `notes` say for people what the plan does not see: positions of
     the same coin on the other side elsewhere in the account, which an order may leave bare. `alternatives`
     are the ways to the target that were weighed, the chosen one first; none where there was no choice.
+    `bound` is the key of the load that is brought back within its bound; `None`: margin asks for the step.
     """
 
     account_id: AccountId
@@ -66,6 +67,7 @@ class ReductionPlan:
     reaches_target: bool
     dust: tuple[PositionKey, ...] = ()
     notes: tuple[str, ...] = ()
+    bound: str | None = None
     alternatives: tuple[Alternative, ...] = ()
 
 

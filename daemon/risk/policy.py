@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from brokers.models import Measure
 from brokers.numbers import ONE, ZERO
+from daemon.risk.exposure import NO_LIMITS, ExposureLimits
 from daemon.risk.strategy import Strategy
 
 
@@ -214,6 +215,7 @@ class MarginPolicy:
     hysteresis: Decimal = Decimal("0.03")
     actions: Mapping[Level, tuple[Action, ...]] = field(default_factory=lambda: DEFAULT_ACTIONS)
     max_leverage: Decimal | None = None
+    exposure: ExposureLimits = NO_LIMITS
     poll_interval: timedelta = timedelta(seconds=2)
     act_max_age: timedelta = timedelta(seconds=5)
     alarm_max_age: timedelta = timedelta(seconds=15)

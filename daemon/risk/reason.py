@@ -17,6 +17,11 @@ class Reason(StrEnum):
     EPISODE_LAPSED = "episode_lapsed"  # after a gap the unit is no longer where it was
     LEVERAGE_OVER_CAP = "leverage_over_cap"
     LEVERAGE_WITHIN_CAP = "leverage_within_cap"
+    POSITION_OVER_LIMIT = "position_over_limit"  # the notional of one symbol
+    UNDERLYING_OVER_LIMIT = "underlying_over_limit"  # the share of one coin in the margin equity
+    POSITIONS_OVER_LIMIT = "positions_over_limit"  # their number
+    WITHIN_LIMIT = "within_limit"
+    BEYOND_TRIMMING = "beyond_trimming"  # no cut within the account brings it back within its bound
     CALL_AHEAD = "call_ahead"  # as it moves, a level may be reached within the lead time
     CALL_AVERTED = "call_averted"
     DEFICIT_WITHOUT_POSITIONS = "deficit_without_positions"  # equity below zero and nothing to cut
@@ -36,6 +41,7 @@ class Reason(StrEnum):
     ORDER_BUDGET = "order_budget"  # orders of the last minute
     STEP_BUDGET = "step_budget"  # steps of this episode
     EPISODE_BUDGET = "episode_budget"  # episodes of the last hour
+    TRIM_BUDGET = "trim_budget"  # orders of the last hour that only kept a bound
 
     # breakers on ourselves
     HOUR_ORDER_BUDGET = "hour_order_budget"  # orders of the last hour

@@ -18,9 +18,10 @@ from decimal import Decimal
 
 from brokers.models import Measure, UnitKind
 from brokers.numbers import ZERO
-from daemon.risk.alarm import leading_reading
-from daemon.risk.answer import Act, Context, Decision, Facts, Hold
+from daemon.risk.alarm import leading_reading, waiting_time
+from daemon.risk.answer import Act, Confirm, Context, Decision, Facts, Hold
 from daemon.risk.assessment import UnitAssessment
+from daemon.risk.gate import Gate, Weight
 from daemon.risk.policy import DELEVERING, Action, Level, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.relief import collateral_to_add
@@ -42,6 +43,20 @@ def facts_of(unit: UnitAssessment, policy: MarginPolicy, *, target: bool = False
         threshold=threshold,
         is_target=target,
     )
+
+
+def on_good_picture(unit: UnitAssessment, policy: MarginPolicy) -> Hold | Confirm | None:
+    """Return what stands against acting on the unit's picture; `None`: nothing."""
+    blocking: list[Gate] = sorted(
+        (gate for gate in unit.gates if gate.blocks), key=lambda gate: gate.weight is not Weight.FAULT
+    )
+    if not blocking:
+        return None
+    facts = replace(facts_of(unit, policy), detail=blocking[0].detail)
+    if blocking[0].weight is Weight.FAULT:
+        return Hold(reason=blocking[0].reason, facts=facts)
+    wait = waiting_time(Level.LIQUIDATION, unit, policy)
+    return Confirm(reason=blocking[0].reason, facts=facts, after=wait)
 
 
 def climb(

@@ -18,10 +18,11 @@ from daemon.risk.tiers import Bracket, relief_brackets, tiered_maintenance
 class Shortfall:
     """One usage of a measure, its target, and the brackets of notional that each position could be cut by.
 
+    `measure` `None`: it is a bound of what may be held, not of margin.
     Everything in the unit's currency. A position without an entry neither frees nor costs anything here.
     """
 
-    measure: Measure
+    measure: Measure | None
     usage: Usage
     target: Decimal
     relief: Mapping[PositionKey, tuple[Bracket, ...]]
@@ -104,6 +105,8 @@ def when_flat(shortfall: Shortfall, positions: Sequence[ValuedPosition], policy:
 
 def out_of_danger(shortfall: Shortfall, policy: MarginPolicy) -> Decimal:
     """Return the ratio at which the measure's liquidation level has ended."""
+    if shortfall.measure is None:
+        return shortfall.target
     return policy.ladder(shortfall.measure).threshold(Level.LIQUIDATION) - policy.hysteresis
 
 

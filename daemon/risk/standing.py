@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from brokers.models import AccountId, Measure
 from daemon.risk.assessment import Assessment, Protection
+from daemon.risk.breach import Breach
 from daemon.risk.policy import Level
 from daemon.risk.reason import Reason
 
@@ -42,7 +43,7 @@ class UnitAlarm:
     `in_episode`: it is being de-levered down to its target. `resumed_at` is when it was seen again after a
     gap in the middle of an episode or a flatten: it awaits confirmation. `debt_driven`: since it was last
     SAFE it was seen with debt that no closing of positions would have helped against. `call_ahead` is the
-    level that was announced because it may soon be reached, SAFE for none.
+    level that was announced because it may soon be reached, SAFE for none. `breaches` are its broken bounds.
     """
 
     key: str
@@ -54,10 +55,14 @@ class UnitAlarm:
     liquidation_since: datetime | None = None
     good_at: datetime | None = None
     in_episode: bool = False
-    over_leverage: bool = False
+    breaches: tuple[Breach, ...] = ()
     debt_driven: bool = False
     resumed_at: datetime | None = None
     call_ahead: Level = Level.SAFE
+
+    def breach(self, key: str) -> Breach | None:
+        """Return the breach of the bound named `key`; `None`: it is not broken."""
+        return next((breach for breach in self.breaches if breach.key == key), None)
 
     def run_since(self, level: Level) -> datetime | None:
         """Return when the present run of good samples at or above `level` began; `None`: there is none."""
@@ -168,6 +173,8 @@ class TransitionKind(StrEnum):
     EPISODE_ENDED = "episode_ended"
     LEVERAGE_OVER_CAP = "leverage_over_cap"
     LEVERAGE_WITHIN_CAP = "leverage_within_cap"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    LIMIT_KEPT = "limit_kept"
     DEBT_DRIVES_RISK = "debt_drives_risk"
     CALL_AHEAD = "call_ahead"
     CALL_AVERTED = "call_averted"  # what was announced is no longer near, and did not happen
@@ -213,7 +220,7 @@ def _unit_to_json(unit: UnitAlarm) -> dict[str, object]:
         "liquidation_since": _time_to_json(unit.liquidation_since),
         "good_at": _time_to_json(unit.good_at),
         "in_episode": unit.in_episode,
-        "over_leverage": unit.over_leverage,
+        "breaches": [breach.to_json() for breach in unit.breaches],
         "debt_driven": unit.debt_driven,
         "resumed_at": _time_to_json(unit.resumed_at),
         "call_ahead": unit.call_ahead.label,
@@ -231,7 +238,7 @@ def _unit_from_json(values: Mapping[str, Any]) -> UnitAlarm:
         liquidation_since=_time_from_json(values["liquidation_since"]),
         good_at=_time_from_json(values["good_at"]),
         in_episode=bool(values["in_episode"]),
-        over_leverage=bool(values["over_leverage"]),
+        breaches=tuple(Breach.from_json(one) for one in values.get("breaches", ())),
         debt_driven=bool(values.get("debt_driven", False)),
         resumed_at=_time_from_json(values.get("resumed_at")),
         call_ahead=Level[values.get("call_ahead", Level.SAFE.label).upper()],

@@ -34,6 +34,8 @@ async def test_a_calm_cycle_is_one_line_of_information(desk: Desk, log: io.Strin
         "utilization": "50.0 %",
         "maintenance": "5.0 %",
         "leverage": "5.00",
+        "net": "5.00",
+        "underlyings": "X 5.00",
         "unit": "USDT",
         "mode": "enforce",
         "doing": "hold",

@@ -10,12 +10,12 @@ import pytest
 
 from brokers.models import AccountId, Side
 from daemon.hedging import HedgeDesk, HedgeSeat, Means, means_of
+from daemon.risk.following import plan_following
 from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
 from daemon.risk.plan import ReductionPlan
 from daemon.risk.policy import MarginPolicy, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import plan_reduction
-from daemon.risk.trimming import plan_trim
 from daemon.sight import Sight
 from database.journal import Journal
 from database.records import Intent, IntentKind, IntentState
@@ -185,7 +185,7 @@ def test_who_may_not_act_cannot_follow() -> None:
 )
 def test_a_trim_is_one_order_of_the_size_that_is_asked_for(step: int, urgent: bool, is_market: bool) -> None:  # noqa: FBT001
     snapshot = Build.book("100000", [Build.Row(quantity="2")])
-    plan = plan_trim(snapshot, "BTCUSDT", D("0.3"), MarginPolicy(), step=step, urgent=urgent)
+    plan = plan_following(snapshot, "BTCUSDT", D("0.3"), MarginPolicy(), step=step, urgent=urgent)
     assert isinstance(plan, ReductionPlan)
     (order,) = plan.orders
     assert (order.quantity, order.position.symbol) == (D("0.3"), "BTCUSDT")
@@ -194,6 +194,6 @@ def test_a_trim_is_one_order_of_the_size_that_is_asked_for(step: int, urgent: bo
 
 def test_a_trim_of_nothing_is_none() -> None:
     snapshot = Build.book("100000", [Build.Row(quantity="2")])
-    found = plan_trim(snapshot, "ETHUSDT", D(1), MarginPolicy(), step=0, urgent=False)
+    found = plan_following(snapshot, "ETHUSDT", D(1), MarginPolicy(), step=0, urgent=False)
     assert not isinstance(found, ReductionPlan)
     assert found.reason is Reason.NO_POSITIONS

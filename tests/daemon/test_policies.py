@@ -15,6 +15,7 @@ from config.policy import PolicySettings, Strategy
 from config.schema import LimitSettings, PollSettings, Settings
 from config.section import Section
 from daemon.policies import hedges_of, mode_of, policy_of
+from daemon.risk.exposure import Limit, Remedy
 from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 
@@ -100,6 +101,38 @@ def test_the_leverage_cap_is_the_accounts_own_else_its_brokers() -> None:
     assert policy().max_leverage == 5
     assert policy(brokers={"bybit": {"max_leverage": 3}}).max_leverage == 3
     assert policy({"max_leverage": 2}, brokers={"bybit": {"max_leverage": 3}}).max_leverage == 2
+
+
+def test_the_caps_of_symbols_are_the_accounts_own_laid_over_its_brokers() -> None:
+    brokers = {"bybit": {"symbols": {"BTCUSDT": {"max_leverage": 3}, "ETHUSDT": {"max_leverage": 2}}}}
+    own = {"symbols": {"ETHUSDT": {"max_leverage": "1.5"}}}
+
+    assert policy().exposure.symbol_leverage == {}
+    assert policy(own, brokers=brokers).exposure.symbol_leverage == {"BTCUSDT": 3, "ETHUSDT": D("1.5")}
+
+
+def test_above_a_cap_it_is_reduced_unless_the_account_or_its_broker_says_otherwise() -> None:
+    alarming = {"bybit": {"over_cap": "alarm"}}
+
+    assert policy().exposure.over_cap is Remedy.TRIM
+    assert policy(brokers=alarming).exposure.over_cap is Remedy.ALARM
+    assert policy({"over_cap": "reduce"}, brokers=alarming).exposure.over_cap is Remedy.TRIM
+
+
+def test_the_limits_of_size_reach_the_policy_and_an_account_states_only_what_differs() -> None:
+    whole = {
+        "position_notional": {"max": 250_000, "symbols": {"BTCUSDT": 500_000}, "then": "trim"},
+        "underlying_share": {"max": "150%", "then": "cancel"},
+    }
+    own = {"position_notional": {"max": 1000}, "positions": {"max": 4, "then": "flatten"}}
+    limits = policy({"exposure": own}, exposure=whole).exposure
+
+    assert limits.position_notional == Limit(
+        most=D(1000), remedy=Remedy.TRIM, by_symbol={"BTCUSDT": D(500_000)}
+    )
+    assert limits.underlying_share == Limit(most=D("1.5"), remedy=Remedy.CANCEL)
+    assert limits.positions == Limit(most=D(4), remedy=Remedy.FLATTEN)
+    assert (limits.position_notional.of("BTCUSDT"), limits.position_notional.of("X")) == (500_000, 1000)
 
 
 def test_the_defaults_are_those_of_the_core() -> None:

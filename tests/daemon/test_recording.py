@@ -126,6 +126,9 @@ def test_a_unit_with_debt_fills_every_column() -> None:
         effective_leverage=D("3.74625"),  # 29,970 over 8,000
         interest_rate=D("0.073"),
         daily_interest_cost=D("0.3996"),  # 1,998 x 7.3 % / 365
+        net_leverage=D("3.74625"),  # one long
+        largest_underlying="BTCUSDT",  # no market rules name its coin
+        underlying_leverage=D("3.74625"),
     )
 
 

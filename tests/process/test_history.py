@@ -33,6 +33,9 @@ COLUMNS = (
     "effective_leverage",
     "interest_rate",
     "daily_interest_cost",
+    "net_leverage",
+    "largest_underlying",
+    "underlying_leverage",
 )
 OWED = {"debit_balance", "interest_rate", "daily_interest_cost"}
 """Where nothing is borrowed and the venue states no rate, these are unknown, never invented."""

@@ -169,7 +169,7 @@ def test_leverage_over_its_cap_is_a_note_with_hysteresis(
     assessment = build.judge(build.levered(), MarginPolicy(max_leverage=D(cap)))
     unit = assessment.units[0]
 
-    assert (unit.over_leverage, unit.over_leverage_held) == (over, held)
+    assert [(load.is_over, load.is_held) for load in unit.exposure.loads] == [(over, held)] * held
     assert (Reason.LEVERAGE_OVER_CAP in [gate.reason for gate in assessment.gates]) is over
     assert assessment.actionable
     assert assessment.level is Level.SAFE
@@ -182,7 +182,7 @@ def test_a_position_without_notional_leaves_leverage_unknown_but_still_over_the_
     unit = build.judge(snapshot, MarginPolicy(max_leverage=D(5))).units[0]
 
     assert (unit.notional, unit.leverage) == (None, None)
-    assert unit.over_leverage
+    assert [load.is_over for load in unit.exposure.loads] == [True]
 
 
 def test_reducible_counts_what_returns_margin_to_the_unit(build: BUILD) -> None:
