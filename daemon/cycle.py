@@ -7,13 +7,11 @@ the order is sized. What a cycle learned is committed with what it is about to d
 that does nothing commits only when something changed.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from brokers.errors import BrokerError
 from brokers.models import AccountId
-from brokers.port import Broker
 from daemon.clock import Clock
 from daemon.clockwatch import ClockWatch
 from daemon.deadman import DeadMan
@@ -22,6 +20,7 @@ from daemon.execution import Execution
 from daemon.flatten import latched_units
 from daemon.footing import Climb, Footing
 from daemon.foresight import Foresight
+from daemon.guarded import Guarded
 from daemon.ladder import Ladder
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
@@ -30,13 +29,13 @@ from daemon.provision import Provided, Provision, Wants
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
 from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide, sentence
-from daemon.risk.policy import Action, Level, MarginPolicy, Mode
+from daemon.risk.policy import Action, Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
 from daemon.settlement import Settlement
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
-from daemon.topup import TopUp, TopUpCaps
+from daemon.topup import TopUp
 from database.journal import Journal
 from database.records import NO_EPISODE
 
@@ -50,25 +49,6 @@ AFTER_ACTION_S = 0.1
 WHILE_SETTLING_S = 0.5
 JUST_AFTER_S = 0.05
 WHILE_ALARMED_S = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guarded:
-    """One account as its cycle needs it."""
-
-    broker: Broker
-    policy: MarginPolicy
-    mode: Mode
-    caps: TopUpCaps
-    config_hash: str
-    connect: Callable[[], Awaitable[None]]
-    """Connects the account and vets its key; raises a `BrokerError`."""
-    cancel_all_after: timedelta | None = None
-
-    @property
-    def account(self) -> AccountId:
-        """The operator's name for it."""
-        return self.broker.account_id
 
 
 class Cycle:

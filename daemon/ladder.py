@@ -5,7 +5,6 @@ planned anew. What rungs have given over time is in `daemon.memory`.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from brokers.numbers import ZERO
@@ -13,7 +12,7 @@ from brokers.orders import CancelReport, OpenOrder, Verdict
 from brokers.port import Broker
 from daemon.catchup import CatchUp
 from daemon.clock import Clock
-from daemon.execution import Execution, Ticket
+from daemon.execution import Execution
 from daemon.flatten import latch
 from daemon.footing import Climb, Footing
 from daemon.logs import logger
@@ -26,10 +25,11 @@ from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PositionKey, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
+from daemon.sentences import cancel_sentence, cut_sentence, order_row, transfer_sentence
 from daemon.topup import TopUp
 from database.ids import random_id
 from database.journal import Journal
-from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, Transfer, TransferState
+from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, TransferState
 from database.repayment_records import RepaymentState
 
 CANCEL_PATIENCE_S = 3.0
@@ -89,7 +89,7 @@ class Ladder:
             self.memory.pass_by(unit, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
             known = "no open order binds margin" if orders == () else "the open orders could not be read"
             return Climb(sentence=known, gave_nothing=True)
-        plan = self._plan(act, footing, {"orders": [_order_row(order) for order in orders]})
+        plan = self._plan(act, footing, {"orders": [order_row(order) for order in orders]})
         with footing.transaction():
             self._journal.plans.add(plan)
         began = self._clock.uptime()
@@ -98,7 +98,7 @@ class Ladder:
         gone = sum(report.verdict is Verdict.ACCEPTED for report in reports)
         self.memory.count_cancel(unit, is_done=gone == len(orders), took_s=ended - began, uptime=ended)
         self._tell_failing_cancels(footing, orders, reports)
-        sentence = _cancel_sentence(len(orders), reports)
+        sentence = cancel_sentence(len(orders), reports)
         with self._journal.transaction():
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
             self._journal.outbox.append(
@@ -174,7 +174,7 @@ class Ladder:
             self._journal.plans.settle(plan.plan_id, PlanState.EXECUTED, self._clock.now())
         if transfer.state is not TransferState.COMPLETED:
             self.memory.finish(unit, Action.TOP_UP, RungState.FAILED, act.reason)
-        return Climb(sentence=_transfer_sentence(transfer), sent=1)
+        return Climb(sentence=transfer_sentence(transfer), sent=1)
 
     # ------------------------------------------------------------------ repay
 
@@ -259,7 +259,7 @@ class Ladder:
         self._tell_failing(footing, outcomes)
         self.catch_up.note(intents, self._clock.uptime())
         self.memory.objections = frozenset()
-        return Climb(sentence=_cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
+        return Climb(sentence=cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
 
     def _tell_failing(self, footing: Footing, outcomes: Mapping[PositionKey, Intent]) -> None:
         """Say that relief does not work, as long as it does not."""
@@ -351,39 +351,3 @@ class Ladder:
             snapshot=snapshot_summary(footing.snapshot, footing.assessment),
             plan=detail,
         )
-
-
-def _order_row(order: OpenOrder) -> dict[str, object]:
-    return {
-        "order_id": order.order_id,
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "quantity": None if order.quantity is None else str(order.quantity),
-        "price": None if order.price is None else str(order.price),
-        "reduce_only": order.reduce_only,
-        "book": order.book.value,
-    }
-
-
-def _cancel_sentence(orders: int, reports: Sequence[CancelReport]) -> str:
-    verdicts = Counter(report.verdict for report in reports)
-    sentence = f"cancelled {verdicts[Verdict.ACCEPTED]} of {orders} open orders"
-    if refused := verdicts[Verdict.REJECTED]:
-        sentence += f", {refused} refused"
-    if unknown := orders - verdicts[Verdict.ACCEPTED] - refused:
-        sentence += f", {unknown} without an answer"
-    return sentence
-
-
-def _transfer_sentence(transfer: Transfer) -> str:
-    return f"moved in {transfer.amount} {transfer.currency}: {transfer.state.value}"
-
-
-def _cut_sentence(act: Act, tickets: Sequence[Ticket], intents: Sequence[Intent]) -> str:
-    parts = []
-    for ticket, intent in zip(tickets, intents, strict=True):
-        price = "market" if intent.limit_price is None else f"limit {intent.limit_price}"
-        filled = "" if intent.filled is None else f", filled {intent.filled}"
-        what = f"{ticket.order.side.value} {intent.quantity} {intent.symbol} {price}"
-        parts.append(f"{what}: {intent.state.value}{filled}")
-    return f"{act.action.value}: " + "; ".join(parts)

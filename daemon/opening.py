@@ -10,8 +10,8 @@ from brokers.registry import BrokerSpec, Credentials, open_broker
 from config.accounts import AccountSettings
 from config.resolution import ResolvedCredentials, ResolvedSecrets
 from config.schema import Settings
-from daemon.cycle import Guarded
 from daemon.errors import ConfigurationFault
+from daemon.guarded import Guarded
 from daemon.logs import logger
 from daemon.policies import mode_of, policy_within
 from daemon.risk.figures import percent

@@ -14,7 +14,8 @@ from brokers.port import Broker
 from brokers.profile import BudgetRules, BudgetScope
 from brokers.registry import BrokerSpec, Credentials, open_broker
 from daemon.clock import Clock
-from daemon.cycle import Cycle, Guarded
+from daemon.cycle import Cycle
+from daemon.guarded import Guarded
 from daemon.risk.assessment import Protection
 from daemon.risk.policy import MarginPolicy, Mode
 from daemon.topup import TopUpCaps

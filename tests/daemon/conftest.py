@@ -24,7 +24,8 @@ from brokers.sandbox.engine import Engine
 from brokers.sandbox.history import Actor, Filled, OrderCancelled, OrderPlaced, OrderRefused
 from brokers.sandbox.orders import OrderSpec
 from brokers.sandbox.snapshot import snapshot_of
-from daemon.cycle import Cycle, Guarded
+from daemon.cycle import Cycle
+from daemon.guarded import Guarded
 from daemon.logs import configure
 from daemon.risk.policy import MarginPolicy, Mode
 from daemon.state import CycleOutcome
