@@ -190,6 +190,17 @@ class ForecastSettings(Section):
     lead: Lead = timedelta(minutes=5)
 
 
+Wait = Annotated[Duration, lasting(timedelta(seconds=10), timedelta(days=1))]
+
+
+class AdviseSettings(Section):
+    """How long a plan waits for approval, and an approval for its moment."""
+
+    plan_lasts: Wait = timedelta(minutes=30)
+    approval_lasts: Wait = timedelta(minutes=5)
+    worse_by: Distance = Decimal("0.05")  # of a measure, since the plan was made: another one replaces it
+
+
 class LogSettings(Section):
     """What is written to standard error, and how."""
 
@@ -235,6 +246,7 @@ class Settings(Section):
     poll: PollSettings = PollSettings()
     policy: PolicySettings = PolicySettings()
     forecast: ForecastSettings = ForecastSettings()
+    advise: AdviseSettings = AdviseSettings()
     limits: LimitSettings = LimitSettings()
     top_up: TopUpSettings = TopUpSettings()
     log: LogSettings = LogSettings()

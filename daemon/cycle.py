@@ -25,6 +25,7 @@ from daemon.ladder import Ladder
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
 from daemon.notebook import Notebook
+from daemon.proposals import Proposals
 from daemon.provision import Provided, Provision, Wants
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
@@ -66,6 +67,7 @@ class Cycle:
         self._execution = Execution(broker=guarded.broker, journal=journal, clock=clock)
         self._settlement = Settlement(broker=guarded.broker, journal=journal, clock=clock)
         self._top_up = TopUp(broker=guarded.broker, journal=journal, clock=clock, caps=guarded.caps)
+        self._proposals = Proposals(self._account, guarded.policy, journal=journal, clock=clock)
         self._provision = Provision(broker=guarded.broker, top_up=self._top_up, clock=clock)
         self._ladder = Ladder(
             broker=guarded.broker,
@@ -74,6 +76,7 @@ class Cycle:
             policy=guarded.policy,
             execution=self._execution,
             top_up=self._top_up,
+            proposals=self._proposals,
             config_hash=guarded.config_hash,
         )
         self._clock_watch = ClockWatch(broker=guarded.broker, clock=clock)
@@ -152,6 +155,7 @@ class Cycle:
         if settle:
             self._ladder.catch_up.note(await self._settlement.settle(), self._clock.uptime())
             await self._top_up.settle()
+        self._proposals.take_note()
         sight = await look(self._broker, self._policy, self._previous, protective=protective)
         self._ladder.repaying.settle(sight.snapshot)
         await self._clock_watch.look(sight.assessment)
@@ -161,6 +165,7 @@ class Cycle:
 
     def _judge(self, sight: Sight) -> Decision:
         self._advance(sight)
+        self._proposals.review(self._alarm, sight.observation, self._mandate.mode())
         return self._decide(sight, None)
 
     def _advance(self, sight: Sight) -> None:
@@ -210,7 +215,7 @@ class Cycle:
     def _decide(self, sight: Sight, provided: Provided | None) -> Decision:
         mode, context = self._mandate.mode(), self._context(sight, provided)
         decision = decide(self._alarm, sight.observation, self._policy, mode, context)
-        if mode is Mode.ADVISE and isinstance(decision, Act) and not self._mandate.covers(decision):
+        if mode is Mode.ADVISE and isinstance(decision, Act) and not self._proposals.approving(decision):
             context = replace(context, approved=False)
             return decide(self._alarm, sight.observation, self._policy, mode, context)
         return decision
@@ -235,7 +240,7 @@ class Cycle:
                 self._account, now - timedelta(hours=1), until=now
             ),
             flattening=latched_units(self._journal, self._account),
-            approved=self._mandate.approval() is not None,
+            approved=bool(self._proposals.approved()),
         )
 
     def _orders_last_minute(self) -> int:
@@ -256,7 +261,7 @@ class Cycle:
         for _ in range(RUNGS_AT_ONCE):
             if self._is_stopping or not isinstance(decision, (Act, Advise)):
                 break
-            footing = self._footing(sight, provided or Provided())
+            footing = self._footing(sight, provided or Provided(), decision)
             if isinstance(decision, Advise):
                 climb = self._ladder.propose(decision, footing)
             else:
@@ -268,7 +273,8 @@ class Cycle:
             self._provision.look_again()
         return decision, climb
 
-    def _footing(self, sight: Sight, provided: Provided) -> Footing:
+    def _footing(self, sight: Sight, provided: Provided, decision: Act | Advise) -> Footing:
+        asked = self._mandate.mode() is Mode.ADVISE and isinstance(decision, Act)
         assert sight.snapshot is not None  # noqa: S101 - checked by the caller
         assert sight.assessment is not None  # noqa: S101
         current = self._journal.episodes.current(self._account)
@@ -281,6 +287,7 @@ class Cycle:
             step=current.steps if current and self._alarm.episode else 0,
             mode=self._mandate.mode(),
             orders_last_minute=self._orders_last_minute(),
+            approved=self._proposals.approving(decision) if asked and isinstance(decision, Act) else None,
             transaction=lambda: self._notebook.transaction(self._alarm, sight),
         )
 

@@ -9,6 +9,7 @@ from brokers.orders import OpenOrder
 from daemon.risk.assessment import Assessment
 from daemon.risk.guard import RefusedPlan
 from daemon.risk.policy import Mode
+from daemon.risk.proposal import Proposal
 from database.records import Intent
 
 
@@ -39,6 +40,9 @@ class Footing:
     orders_last_minute: int
     funds_in: str | None = None
     """The unit currency for which the funding wallet was looked up."""
+
+    approved: Proposal | None = None
+    """What an operator allowed of it; `None`: nothing has to be allowed."""
 
     transaction: Callable[[], AbstractContextManager[None]]
     """Opens a transaction that takes the cycle's other rows (alarm, transitions, samples) along."""

@@ -17,13 +17,15 @@ from daemon.flatten import latch
 from daemon.footing import Climb, Footing
 from daemon.logs import logger
 from daemon.memory import RungMemory
-from daemon.recording import plan_summary, repayment_summary, snapshot_summary
+from daemon.proposals import Proposals
+from daemon.recording import plan_summary, position_row, repayment_summary, snapshot_summary
 from daemon.repaying import Repaying, repayment_sentence
 from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.guard import History, RefusedPlan, approve
 from daemon.risk.policy import Action, MarginPolicy
+from daemon.risk.proposal import Proposal, repaid_within, within
 from daemon.risk.reason import Reason
-from daemon.risk.reduction import Infeasible, PositionKey, plan_reduction
+from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
 from daemon.sentences import cancel_sentence, cut_sentence, order_row, transfer_sentence
 from daemon.topup import TopUp
@@ -51,6 +53,7 @@ class Ladder:
         policy: MarginPolicy,
         execution: Execution,
         top_up: TopUp,
+        proposals: Proposals,
         config_hash: str,
     ) -> None:
         self._broker = broker
@@ -59,6 +62,7 @@ class Ladder:
         self._policy = policy
         self._execution = execution
         self._top_up = top_up
+        self._proposals = proposals
         self._config_hash = config_hash
         self.repaying = Repaying(broker=broker, journal=journal, clock=clock)
         self.memory = RungMemory()
@@ -84,14 +88,18 @@ class Ladder:
     # ------------------------------------------------------------------ cancel
 
     async def _cancel(self, act: Act, unit: str, footing: Footing) -> Climb:
-        orders = footing.orders
+        orders, approved = footing.orders, footing.approved
+        if orders and approved is not None:
+            orders = tuple(order for order in orders if order.order_id in approved.orders)
+            if not orders:
+                return self._come_to_nothing(approved, Reason.NO_ORDERS, "no order of the plan is open")
         if not orders:
             self.memory.pass_by(unit, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
             known = "no open order binds margin" if orders == () else "the open orders could not be read"
             return Climb(sentence=known, gave_nothing=True)
-        plan = self._plan(act, footing, {"orders": [order_row(order) for order in orders]})
+        plan = self._plan(act, footing, _cancelling(unit, orders))
         with footing.transaction():
-            self._journal.plans.add(plan)
+            self._write_down(plan, footing)
         began = self._clock.uptime()
         reports = await self._send_cancellations(orders)
         ended = self._clock.uptime()
@@ -160,12 +168,14 @@ class Ladder:
     async def _move_in(self, act: Act, unit: str, footing: Footing) -> Climb:
         currency = footing.snapshot.unit(unit).currency
         amount = self._top_up.amount(currency, act.amount or ZERO)
+        if footing.approved is not None and footing.approved.amount is not None:
+            amount = min(amount, footing.approved.amount)
         if amount <= 0 or currency != footing.funds_in:
             self.memory.pass_by(unit, Action.TOP_UP, act.reason)
             return Climb(sentence=f"nothing may be moved into {unit}", gave_nothing=True)
         plan = self._plan(act, footing, {"unit": unit, "currency": currency, "amount": str(amount)})
         with footing.transaction():
-            self._journal.plans.add(plan)
+            self._write_down(plan, footing)
             self._count_step(footing)
             transfer = self._top_up.write_down(currency, amount, episode=footing.episode, step=footing.step)
         self.memory.top_ups += 1
@@ -179,13 +189,18 @@ class Ladder:
     # ------------------------------------------------------------------ repay
 
     async def _repay(self, act: Act, unit: str, footing: Footing) -> Climb:
-        planned = self._plan_repayment(unit, footing)
+        planned, approved = self._plan_repayment(unit, footing), footing.approved
         if isinstance(planned, Infeasible):
             self.memory.pass_by(unit, Action.REPAY, planned.reason)
             return Climb(sentence=f"cannot repay: {planned.detail}", gave_nothing=True)
+        if approved is not None:
+            if planned.currency != approved.currency:
+                detail = f"{planned.currency} is to be repaid now, not {approved.currency}"
+                return self._come_to_nothing(approved, Reason.NOTHING_TO_REPAY, detail)
+            planned = repaid_within(planned, approved)
         plan = self._plan(act, footing, repayment_summary(planned))
         with footing.transaction():
-            self._journal.plans.add(plan)
+            self._write_down(plan, footing)
             self._count_step(footing)
             repayment = self.repaying.write_down(planned, episode=footing.episode, step=footing.step)
         repayment = await self.repaying.send(repayment)
@@ -208,15 +223,9 @@ class Ladder:
     # ------------------------------------------------------------------ reduce, flatten
 
     async def _cut(self, act: Act, unit: str, footing: Footing) -> Climb:
-        planned = plan_reduction(
-            footing.assessment,
-            footing.snapshot,
-            unit,
-            self._policy,
-            step=self.memory.tries.get(unit, 0),
-            action=act.action,
-            excluded=self.memory.resting(self._clock.uptime()),
-        )
+        planned, approved = self._plan_cut(act, unit, footing), footing.approved
+        if isinstance(planned, Infeasible) and approved is not None:
+            return self._come_to_nothing(approved, planned.reason, planned.detail)
         if isinstance(planned, Infeasible):
             self.memory.pass_by(unit, act.action, planned.reason)
             return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
@@ -235,7 +244,7 @@ class Ladder:
             return self._refuse(act, checked, footing)
         plan = self._plan(act, footing, plan_summary(planned))
         with footing.transaction():
-            self._journal.plans.add(plan)
+            self._write_down(plan, footing)
             if act.action is Action.FLATTEN:
                 latch(self._journal, footing.snapshot.account_id, unit, self._clock.now(), act.reason)
             self._count_step(footing)
@@ -260,6 +269,24 @@ class Ladder:
         self.catch_up.note(intents, self._clock.uptime())
         self.memory.objections = frozenset()
         return Climb(sentence=cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
+
+    def _plan_cut(self, decision: Act | Advise, unit: str, footing: Footing) -> ReductionPlan | Infeasible:
+        """Plan a step from this picture; within what was approved, where that is asked for."""
+        excluded, approved = self.memory.resting(self._clock.uptime()), footing.approved
+        if approved is not None:
+            excluded |= approved.beyond(footing.snapshot)
+        planned = plan_reduction(
+            footing.assessment,
+            footing.snapshot,
+            unit,
+            self._policy,
+            step=self.memory.tries.get(unit, 0),
+            action=decision.action,
+            excluded=excluded,
+        )
+        if approved is None or isinstance(planned, Infeasible):
+            return planned
+        return within(planned, approved)
 
     def _tell_failing(self, footing: Footing, outcomes: Mapping[PositionKey, Intent]) -> None:
         """Say that relief does not work, as long as it does not."""
@@ -294,36 +321,48 @@ class Ladder:
 
     def propose(self, advise: Advise, footing: Footing) -> Climb:
         """Journal what would be done, once, and wait for an operator."""
-        account = footing.snapshot.account_id
-        waiting = self._journal.plans.waiting(account)
-        wanted = (advise.action.value, advise.facts.unit)
-        if any((plan.decision, plan.plan.get("unit")) == wanted for plan in waiting):
-            return Climb(sentence=f"a plan to {advise.action.value} waits for approval")
-        detail: dict[str, object] = {"unit": advise.facts.unit}
-        if advise.action is Action.REPAY and advise.facts.unit is not None:
-            repayment = self._plan_repayment(advise.facts.unit, footing)
-            if isinstance(repayment, Infeasible):
-                self.memory.pass_by(repayment.unit, Action.REPAY, repayment.reason)
-                return Climb(sentence=f"cannot repay: {repayment.detail}", gave_nothing=True)
-            detail = repayment_summary(repayment)
-        if advise.action in {Action.REDUCE, Action.FLATTEN} and advise.facts.unit is not None:
-            planned = plan_reduction(
-                footing.assessment,
-                footing.snapshot,
-                advise.facts.unit,
-                self._policy,
-                step=self.memory.tries.get(advise.facts.unit, 0),
-                action=advise.action,
-                excluded=self.memory.resting(self._clock.uptime()),
-            )
-            if isinstance(planned, Infeasible):
-                self.memory.pass_by(planned.unit, advise.action, planned.reason)
-                return Climb(sentence=f"cannot {advise.action.value}: {planned.detail}", gave_nothing=True)
-            detail = plan_summary(planned)
+        action, unit = advise.action, advise.facts.unit or ""
+        if (pending := self._proposals.pending(advise)) is not None:
+            what = "waits for approval" if pending.state is PlanState.PROPOSED else "is approved"
+            return Climb(sentence=f"a plan to {action.value} {what}")
+        detail = self._draft(advise, unit, footing)
+        if isinstance(detail, Infeasible):
+            self.memory.pass_by(unit, action, detail.reason)
+            return Climb(sentence=f"cannot {action.value}: {detail.detail}", gave_nothing=True)
         plan = self._plan(advise, footing, detail, state=PlanState.PROPOSED)
         with footing.transaction():
             self._journal.plans.add(plan)
-        return Climb(sentence=f"proposes to {advise.action.value} ({plan.plan_id[:8]})")
+        return Climb(sentence=f"proposes to {action.value} ({plan.plan_id[:8]})")
+
+    def _draft(self, advise: Advise, unit: str, footing: Footing) -> dict[str, object] | Infeasible:
+        """Return what the plan would do, in the words in which an approval of it is held to it."""
+        match advise.action:
+            case Action.CANCEL_ORDERS:
+                return _cancelling(unit, footing.orders or ())
+            case Action.TOP_UP:
+                currency = footing.snapshot.unit(unit).currency
+                amount = self._top_up.amount(currency, advise.amount or ZERO)
+                return {"unit": unit, "currency": currency, "amount": str(amount)}
+            case Action.REPAY:
+                repayment = self._plan_repayment(unit, footing)
+                return repayment if isinstance(repayment, Infeasible) else repayment_summary(repayment)
+            case Action.REDUCE | Action.FLATTEN:
+                planned = self._plan_cut(advise, unit, footing)
+                if isinstance(planned, Infeasible):
+                    return planned
+                held = footing.snapshot.positions_under(unit)
+                return {**plan_summary(planned), "held": [position_row(position) for position in held]}
+
+    def _come_to_nothing(self, approved: Proposal, reason: Reason, detail: str) -> Climb:
+        """End an approval that this picture leaves nothing to do for; what is due is proposed anew."""
+        self._proposals.end(approved, reason, detail)
+        return Climb(sentence=f"the approved plan comes to nothing: {detail}", gave_nothing=True)
+
+    def _write_down(self, plan: Plan, footing: Footing) -> None:
+        """Journal a plan that is about to be carried out, and use up the approval it rests on."""
+        self._journal.plans.add(plan)
+        if footing.approved is not None:
+            self._proposals.use_up(footing.approved)
 
     def _count_step(self, footing: Footing) -> None:
         if footing.episode != NO_EPISODE:
@@ -349,5 +388,9 @@ class Ladder:
             episode=footing.episode or None,
             step=footing.step,
             snapshot=snapshot_summary(footing.snapshot, footing.assessment),
-            plan=detail,
+            plan=detail if footing.approved is None else {**detail, "approval": footing.approved.plan_id},
         )
+
+
+def _cancelling(unit: str, orders: Sequence[OpenOrder]) -> dict[str, object]:
+    return {"unit": unit, "orders": [order_row(order) for order in orders]}

@@ -10,6 +10,7 @@ from config.accounts import AccountSettings
 from config.policy import Actions
 from config.policy import Ladder as LadderSettings
 from config.schema import LimitSettings, Settings
+from daemon.risk.advice import Advice
 from daemon.risk.clamp import Clamped, clamp
 from daemon.risk.policy import (
     Action,
@@ -43,6 +44,11 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
         forecast_lead=settings.forecast.lead,
         confirmation=Confirmation(liquidation_after=settings.limits.confirm_after),
         limits=_limits(settings.limits),
+        advice=Advice(
+            plan_lasts=settings.advise.plan_lasts,
+            approval_lasts=settings.advise.approval_lasts,
+            worse_by=settings.advise.worse_by,
+        ),
     )
 
 

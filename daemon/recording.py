@@ -237,6 +237,16 @@ def snapshot_summary(snapshot: AccountSnapshot, assessment: Assessment) -> dict[
     }
 
 
+def position_row(position: Position) -> dict[str, object]:
+    """Return which position it is, and how much of it there is, as plain values for the journal."""
+    return {
+        "symbol": position.symbol,
+        "side": position.side.value,
+        "margin_mode": position.margin_mode.value,
+        "quantity": str(position.quantity),
+    }
+
+
 def plan_summary(plan: ReductionPlan) -> dict[str, object]:
     """Return a plan as plain values for the journal."""
     return {
@@ -248,6 +258,7 @@ def plan_summary(plan: ReductionPlan) -> dict[str, object]:
             {
                 "symbol": order.position.symbol,
                 "side": order.position.closing_side.value,
+                "margin_mode": order.position.margin_mode.value,
                 "quantity": str(order.quantity),
                 "of": str(order.position.quantity),
                 "limit_price": _text(order.limit_price),

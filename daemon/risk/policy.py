@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from brokers.models import Measure
 from brokers.numbers import ONE, ZERO
+from daemon.risk.advice import Advice
 
 
 class Level(IntEnum):
@@ -213,6 +214,7 @@ class MarginPolicy:
     forecast_lead: timedelta = timedelta(minutes=5)
     confirmation: Confirmation = Confirmation()
     limits: ReductionLimits = ReductionLimits()
+    advice: Advice = field(default_factory=Advice)
 
     def __post_init__(self) -> None:
         """Refuse a policy that contradicts itself."""

@@ -35,6 +35,13 @@ class Reason(StrEnum):
     STEP_BUDGET = "step_budget"  # steps of this episode
     EPISODE_BUDGET = "episode_budget"  # episodes of the last hour
 
+    # advice: why a plan that waited, or was approved, is over
+    PLAN_LAPSED = "plan_lapsed"  # nobody approved it in time
+    APPROVAL_LAPSED = "approval_lapsed"  # it was approved, and did not become due in time
+    POSITIONS_CHANGED = "positions_changed"  # it was made for other positions than these
+    PICTURE_WORSENED = "picture_worsened"  # it is too small by now; another one replaces it
+    ADVICE_ENDED = "advice_ended"  # the account is no longer in advise mode
+
     # who ordered it
     OPERATOR_ORDER = "operator_order"
     FLATTEN_LATCHED = "flatten_latched"

@@ -11,14 +11,19 @@ import pytest
 from config.accounts import Mode as ConfiguredMode
 from config.loader import parse
 from config.policy import PolicySettings
-from config.schema import LimitSettings, PollSettings, Settings
+from config.schema import AdviseSettings, LimitSettings, PollSettings, Settings
 from config.section import Section
 from daemon.policies import mode_of, policy_of
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 
 D = Decimal
 ACCOUNT = {"id": "main", "broker": "bybit", "credentials": {"api_key": "env:K", "secret": "env:S"}}
-SECTIONS = {"policy": PolicySettings(), "poll": PollSettings(), "limits": LimitSettings()}
+SECTIONS = {
+    "policy": PolicySettings(),
+    "poll": PollSettings(),
+    "advise": AdviseSettings(),
+    "limits": LimitSettings(),
+}
 
 
 def leaves(section: Section, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:

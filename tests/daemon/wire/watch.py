@@ -40,8 +40,11 @@ class Cell(Protocol):
 class Watch:
     """The guards of all cells under one supervisor, and the journal they share."""
 
-    def __init__(self, journal: Journal, board: Board, guarding: asyncio.Task[None]) -> None:
+    def __init__(
+        self, journal: Journal, board: Board, guarding: asyncio.Task[None], clock: VirtualClock
+    ) -> None:
         self.journal = journal
+        self.clock = clock
         self.board = board
         self._guarding = guarding
         self._read_at = float("-inf")
@@ -151,7 +154,7 @@ async def watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, Any
         ]
         supervisor = Supervisor(guards, board=board, clock=clock)
         guarding = asyncio.create_task(supervisor.run())
-        watch = Watch(journal, board, guarding)
+        watch = Watch(journal, board, guarding, clock)
         try:
             await watch.until(cells, lambda cell: cell.name in board.outcomes, within=20, why="a first cycle")
             yield watch
