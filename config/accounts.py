@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
 
-from config.policy import PolicyOverride
+from config.policy import DailyLossSettings, PolicyOverride
 from config.scalars import Duration, Endpoint, Identifier, Leverage, Word, lasting
 from config.secrets import Reference
 from config.section import Complaint, Section, complain, refuse
@@ -106,9 +106,9 @@ def _withdrawal_words(raw: object) -> bool:
 class AccountSettings(Section):
     """One account, as written.
 
-    `mode`, `policy`, `poll` and `max_leverage` are only what the account says of its own; `None` is "as the
-    whole". Ask `Settings` for what holds. `emergency_credentials` is a second key of the same account, used
-    for what protects and nothing else.
+    `mode`, `policy`, `poll`, `daily_loss` and `max_leverage` are what the account says of its own; `None` is
+    "as the whole": ask `Settings` for what holds. `emergency_credentials` is a second key of the account,
+    used for what protects and nothing else.
     """
 
     id: Identifier
@@ -122,6 +122,7 @@ class AccountSettings(Section):
     policy: PolicyOverride | None = None
     max_leverage: Leverage | None = None
     poll: PollOverride | None = None
+    daily_loss: DailyLossSettings | None = None
     allow_withdrawal_key: Annotated[bool, BeforeValidator(_withdrawal_words)] = False
     cancel_all_after: TimerSpan | None = None
 

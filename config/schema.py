@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from config.accounts import AccountSettings, Mode, stricter
-from config.policy import PolicySettings
+from config.policy import DailyLossSettings, PolicySettings
 from config.scalars import Allowance, Amount, Currency, Distance, Duration, Leverage, Share, Word, lasting
 from config.secrets import Reference
 from config.section import Complaint, Section, complain, layered, refuse
@@ -126,6 +126,7 @@ class LimitSettings(Section):
     max_slippage: Distance = Decimal("0.03")  # ... and of the last
     fee_rate: Allowance = Decimal("0.0006")  # taker fee allowed for when an order is sized
     confirm_after: Pause = timedelta(milliseconds=400)  # from the alarming read to the confirming one
+    daily_loss: DailyLossSettings = DailyLossSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -297,6 +298,10 @@ class Settings(Section):
         if account.poll is None:
             return self.poll
         return PollSettings.model_validate(layered(self.poll, account.poll))
+
+    def daily_loss_of(self, account: AccountSettings) -> DailyLossSettings:
+        """Return the account's own limit of a day's loss, else the general one."""
+        return self.limits.daily_loss if account.daily_loss is None else account.daily_loss
 
     def max_leverage_of(self, account: AccountSettings) -> Decimal:
         """Return the account's own leverage cap, else its broker's."""

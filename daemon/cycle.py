@@ -14,6 +14,7 @@ from brokers.errors import BrokerError
 from brokers.models import AccountId
 from daemon.clock import Clock
 from daemon.clockwatch import ClockWatch
+from daemon.daybook import Daybook
 from daemon.deadman import DeadMan
 from daemon.diary import log_transitions
 from daemon.execution import Execution
@@ -68,6 +69,7 @@ class Cycle:
         self._settlement = Settlement(broker=guarded.broker, journal=journal, clock=clock)
         self._top_up = TopUp(broker=guarded.broker, journal=journal, clock=clock, caps=guarded.caps)
         self._proposals = Proposals(self._account, guarded.policy, journal=journal, clock=clock)
+        self._daybook = Daybook(self._account, guarded.policy, journal=journal, clock=clock)
         self._provision = Provision(broker=guarded.broker, top_up=self._top_up, clock=clock)
         self._ladder = Ladder(
             broker=guarded.broker,
@@ -165,7 +167,9 @@ class Cycle:
 
     def _judge(self, sight: Sight) -> Decision:
         self._advance(sight)
-        self._proposals.review(self._alarm, sight.observation, self._mandate.mode())
+        self._daybook.follow(sight.observation)
+        limited = self._daybook.breakers()
+        self._proposals.review(self._alarm, sight.observation, self._mandate.mode(), limited)
         return self._decide(sight, None)
 
     def _advance(self, sight: Sight) -> None:
@@ -185,6 +189,7 @@ class Cycle:
             self._previous = sight.assessment
         self._ladder.memory.next_picture(self._clock.uptime())
         is_idle = self._alarm.episode is None and not self._policy.actions_at(self._alarm.level)
+        is_idle = is_idle and not self._daybook.breakers()
         if is_idle or (before is None and self._alarm.episode is not None):
             self._ladder.memory = RungMemory()
 
@@ -195,7 +200,9 @@ class Cycle:
     def _may_act(self) -> bool:
         """Whether any rung may be due, so that what it needs is worth reading."""
         return self._mandate.mode() is not Mode.OBSERVE and bool(
-            self._alarm.episode is not None or self._policy.actions_at(self._alarm.level)
+            self._alarm.episode is not None
+            or self._policy.actions_at(self._alarm.level)
+            or self._daybook.breakers()
         )
 
     def _wants(self) -> Wants:
@@ -207,8 +214,10 @@ class Cycle:
         actions = policy.actions_at(max(self._alarm.level, level or Level.SAFE))
         worst = self._previous.worst if self._previous else None
         may_move_in = Action.TOP_UP in actions and memory.top_ups < policy.limits.top_ups_per_episode
+        by_level = Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime())
+        by_limit = bool(self._daybook.breakers()) and memory.is_awake(self._clock.uptime())
         return Wants(
-            orders=Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()),
+            orders=by_level or by_limit,
             funds_in=worst.currency if may_move_in and worst is not None else None,
         )
 
@@ -241,6 +250,7 @@ class Cycle:
             ),
             flattening=latched_units(self._journal, self._account),
             approved=bool(self._proposals.approved()),
+            breakers=self._daybook.breakers(),
         )
 
     def _orders_last_minute(self) -> int:

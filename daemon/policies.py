@@ -7,11 +7,12 @@ from types import MappingProxyType
 
 from brokers.port import Capabilities
 from config.accounts import AccountSettings
-from config.policy import Actions
+from config.policy import Actions, DailyLossSettings
 from config.policy import Ladder as LadderSettings
 from config.schema import LimitSettings, Settings
 from daemon.risk.advice import Advice
 from daemon.risk.clamp import Clamped, clamp
+from daemon.risk.daily_loss import Breach, DailyLoss
 from daemon.risk.policy import (
     Action,
     Confirmation,
@@ -49,6 +50,7 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
             approval_lasts=settings.advise.approval_lasts,
             worse_by=settings.advise.worse_by,
         ),
+        daily_loss=_daily_loss(settings.daily_loss_of(account)),
     )
 
 
@@ -79,6 +81,13 @@ def _actions(actions: Actions) -> Mapping[Level, tuple[Action, ...]]:
             for level in (Level.WARNING, Level.CRITICAL, Level.LIQUIDATION)
         }
     )
+
+
+def _daily_loss(limit: DailyLossSettings) -> DailyLoss | None:
+    """Return the limit of a day's loss; `None`: there is none."""
+    if limit.share is None and not limit.amount:
+        return None
+    return DailyLoss(share=limit.share, amounts=dict(limit.amount), breach=Breach(limit.action.value))
 
 
 def _limits(limits: LimitSettings) -> ReductionLimits:

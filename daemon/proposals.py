@@ -4,7 +4,7 @@ An approval is only believed for pictures that were read after it: `take_note` i
 what is approved meanwhile counts from the next one on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -66,18 +66,22 @@ class Proposals:
         with self._journal.transaction():
             self._expire(proposal.plan_id, Expiry(reason=reason, detail=detail))
 
-    def review(self, alarm: Alarm, observation: Observation, mode: Mode) -> None:
-        """End every plan that this picture, or time, has gone on without."""
+    def review(
+        self, alarm: Alarm, observation: Observation, mode: Mode, limited: Collection[str] = ()
+    ) -> None:
+        """End every plan that this picture, or time, has gone on without; of `limited` units any is due."""
         plans = (*self._journal.plans.waiting(self._account), *self._journal.plans.approved(self._account))
         if not plans:
             return
-        over = [(plan, why) for plan in plans if (why := self._over(plan, alarm, observation, mode))]
+        over = [(plan, why) for plan in plans if (why := self._over(plan, alarm, observation, mode, limited))]
         if over:
             with self._journal.transaction():
                 for plan, why in over:
                     self._expire(plan.plan_id, why)
 
-    def _over(self, plan: Plan, alarm: Alarm, observation: Observation, mode: Mode) -> Expiry | None:
+    def _over(
+        self, plan: Plan, alarm: Alarm, observation: Observation, mode: Mode, limited: Collection[str]
+    ) -> Expiry | None:
         if mode is not Mode.ADVISE:
             return ADVICE_ENDED
         proposal = proposal_of(plan)
@@ -87,7 +91,7 @@ class Proposals:
         if late is not None or not isinstance(observation, Assessment):
             return late
         flattening = latched_units(self._journal, self._account)
-        return expiry(proposal, alarm, observation, self._policy, flattening=flattening)
+        return expiry(proposal, alarm, observation, self._policy, flattening=flattening, limited=limited)
 
     def _expire(self, plan_id: str, why: Expiry) -> None:
         plan = self._journal.plans.settle(

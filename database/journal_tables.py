@@ -20,10 +20,10 @@ from database.intent_columns import intent_columns
 from database.records import FINAL_STATES, OperatorOrderKind, PlanState, RowKind, TransferState
 from database.repayment_records import RepaymentState
 
-JOURNAL_SCHEMA = 2
+JOURNAL_SCHEMA = 3
 """Raised with every change of these tables; a file with a higher one is refused.
 
-1: the first. 2: repayments.
+1: the first. 2: repayments. 3: daybooks.
 """
 
 OPEN_INTENT = f"state NOT IN ({', '.join(repr(state.value) for state in sorted(FINAL_STATES))})"
@@ -112,6 +112,15 @@ alarms = Table(
     "alarms",
     metadata,
     Column("account", Words, primary_key=True),
+    Column("state", Words, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+daybooks = Table(
+    "daybooks",
+    metadata,
+    Column("account", Words, primary_key=True),
+    Column("unit", Words, primary_key=True),
     Column("state", Words, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )

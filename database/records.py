@@ -184,6 +184,16 @@ class AlarmState(Record):
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaybookState(Record):
+    """The day of one risk unit as text; only the daemon reads what is in it."""
+
+    account: str
+    unit: str
+    state: str
+    updated_at: datetime
+
+
 class TransferState(StrEnum):
     """Where a top-up stands."""
 

@@ -34,6 +34,19 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """A limit that was broken and holds, whatever the level.
+
+    Risk-increasing orders are cancelled as they are found, with `flatten` the unit's positions are closed,
+    too. `detail` holds the figures for people.
+    """
+
+    reason: Reason
+    flatten: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What the daemon knows beside the picture: its journal, its budgets, its operator.
 
@@ -42,7 +55,8 @@ class Context:
     `None`: unknown, or not wanted. `can_repay`: the venue has a call that gives back debt. `steps` are the
     reducing steps that each unit has taken in this episode, by key; one that is not named has taken none.
     `flattening` names units whose flatten is latched. `ordered` is an operator's command for `ordered_unit`
-    (`None`: every unit); `approved` that an operator approved what was advised.
+    (`None`: every unit); `approved` that an operator approved what was advised. `breakers` are the limits
+    that were broken, by unit.
     """
 
     halted: bool = False
@@ -60,6 +74,7 @@ class Context:
     ordered: Action | None = None
     ordered_unit: str | None = None
     approved: bool = False
+    breakers: Mapping[str, Breaker] = field(default_factory=lambda: MappingProxyType({}))
 
     def over(self, unit: str, action: Action) -> Rung | None:
         """Return the rung of `unit` for `action` if it is over."""

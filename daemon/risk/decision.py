@@ -1,10 +1,10 @@
 """What to do now: nothing, look again, propose, or climb one rung of the action ladder.
 
 Theory of operation. The units that may need something are looked at worst first, in this order of cause: an
-operator's command, a latched flatten, the episode, then every unit confirmed at a level with actions. The
-first that yields an action wins; if none does, the most pressing answer of them all is given. Only then come
-the things that hold margind back: a halt, an unsettled write, the mode, the budgets. So a hold always says
-what it held back.
+operator's command, a latched flatten, the episode, every unit confirmed at a level with actions, then every
+unit for which a broken limit holds. The first that yields an action wins; if none does, the most pressing
+answer of them all is given. Only then come the things that hold margind back: a halt, an unsettled write, the
+mode, the budgets. So a hold always says what it held back.
 
 No unit stands in the way of another: one whose rungs are all over, whose picture is bad or whose act a budget
 holds back makes room for the next.
@@ -20,6 +20,7 @@ from daemon.risk.alarm import REACHED, waiting_time
 from daemon.risk.answer import (
     Act,
     Advise,
+    Breaker,
     Confirm,
     Context,
     Decision,
@@ -97,6 +98,32 @@ def _answers(
         answer = None if standing.in_episode else _at_level(unit, standing, assessment, policy, context)
         if answer is not None:
             yield answer
+    yield from _hold_to_limits(assessment, policy, context)
+
+
+def _hold_to_limits(assessment: Assessment, policy: MarginPolicy, context: Context) -> Iterator[Decision]:
+    """Yield an answer for every unit for which a broken limit holds."""
+    for unit in assessment.units:
+        if unit.key in context.breakers:
+            yield _hold_to_limit(unit, context.breakers[unit.key], policy, context)
+
+
+def _hold_to_limit(
+    unit: UnitAssessment, breaker: Breaker, policy: MarginPolicy, context: Context
+) -> Decision:
+    """Keep a unit from growing, or close it, as long as a broken limit holds."""
+    facts = replace(facts_of(unit, policy), detail=breaker.detail)
+    blocked = _on_good_picture(unit, policy)
+    if blocked is not None:
+        return blocked
+    resting = context.over(unit.key, Action.CANCEL_ORDERS)
+    may_cancel = resting is None or resting.reason is Reason.ORDERS_COME_BACK
+    if may_cancel and context.cancellable_orders != 0:
+        return Act(action=Action.CANCEL_ORDERS, reason=breaker.reason, facts=facts)
+    closing = context.over(unit.key, Action.FLATTEN)
+    if breaker.flatten and unit.has_positions and closing is None:
+        return Act(action=Action.FLATTEN, reason=breaker.reason, facts=facts)
+    return Hold(reason=breaker.reason if closing is None else closing.reason, facts=facts)
 
 
 def _go_on_flattening(
@@ -230,7 +257,7 @@ def _spent_budget(act: Act, assessment: Assessment, policy: MarginPolicy, contex
         return Reason.ORDER_BUDGET
     unit = assessment.unit(act.facts.unit) if act.facts.unit is not None else None
     near = unit is not None and venue_is_near(unit)
-    latched = act.reason in {Reason.OPERATOR_ORDER, Reason.FLATTEN_LATCHED}
+    latched = act.reason in {Reason.OPERATOR_ORDER, Reason.FLATTEN_LATCHED, Reason.DAILY_LOSS}
     if context.episodes_last_hour > limits.episodes_per_hour and not near and not latched:
         return Reason.EPISODE_BUDGET
     return None

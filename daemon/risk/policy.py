@@ -10,6 +10,7 @@ from types import MappingProxyType
 from brokers.models import Measure
 from brokers.numbers import ONE, ZERO
 from daemon.risk.advice import Advice
+from daemon.risk.daily_loss import DailyLoss
 
 
 class Level(IntEnum):
@@ -215,6 +216,7 @@ class MarginPolicy:
     confirmation: Confirmation = Confirmation()
     limits: ReductionLimits = ReductionLimits()
     advice: Advice = field(default_factory=Advice)
+    daily_loss: DailyLoss | None = None
 
     def __post_init__(self) -> None:
         """Refuse a policy that contradicts itself."""

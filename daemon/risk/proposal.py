@@ -16,7 +16,7 @@ then, within what was approved, and never more than that.
     a measure has risen by `worse_by`   ends it             what was approved is done, the rest proposed
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -94,10 +94,12 @@ def expiry(
     policy: MarginPolicy,
     *,
     flattening: frozenset[str] = frozenset(),
+    limited: Collection[str] = (),
 ) -> Expiry | None:
     """Return why what is seen has ended `proposal`; `None`: it holds, or this picture cannot tell.
 
-    `alarm` is the standing after `assessment`; `flattening` names the units whose flatten is latched.
+    `alarm` is the standing after `assessment`; `flattening` names the units whose flatten is latched,
+    `limited` those for which a broken limit holds, whatever their level.
     """
     unit = assessment.unit(proposal.unit)
     if unit is None:
@@ -106,7 +108,7 @@ def expiry(
     if not unit.actionable:
         return None
     found = [
-        _no_longer_due(proposal, alarm, unit, policy, flattening),
+        None if unit.key in limited else _no_longer_due(proposal, alarm, unit, policy, flattening),
         _other_positions(proposal, assessment.snapshot),
     ]
     if not proposal.approved:

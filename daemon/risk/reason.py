@@ -35,6 +35,14 @@ class Reason(StrEnum):
     STEP_BUDGET = "step_budget"  # steps of this episode
     EPISODE_BUDGET = "episode_budget"  # episodes of the last hour
 
+    # the day's loss
+    DAILY_LOSS = "daily_loss"  # beyond the limit; holds until the next UTC day or an operator's reset
+    DAILY_LOSS_IN_DOUBT = "daily_loss_in_doubt"  # beyond it only if something unexplained was lost, not moved
+    DAILY_LOSS_UNKNOWN = "daily_loss_unknown"  # a figure is missing: it cannot be measured here
+    UNEXPLAINED = "unexplained"  # neither prices nor trades explain a change of equity: it was moved
+    DAY_BEGAN = "day_began"
+    OPERATOR_RESET = "operator_reset"
+
     # advice: why a plan that waited, or was approved, is over
     PLAN_LAPSED = "plan_lapsed"  # nobody approved it in time
     APPROVAL_LAPSED = "approval_lapsed"  # it was approved, and did not become due in time

@@ -111,6 +111,12 @@ REFUSED = [
     ("acting on what is too old", head("poll:\n  act_max_age: 20s #!"), "poll.act_max_age", "too old to trust"),
     ("polling slower than alarming", head("poll:\n  interval: 20s #!"), "poll.interval", "between two polls"),
     ("account polls too slowly", account("poll: {interval: 1m} #!"), "accounts[1].poll.interval", "between two"),
+    # --- the day's loss
+    ("breach of no limit", head("limits: {daily_loss: {action: flatten}} #!"), "limits.daily_loss.action", "add share"),
+    ("all may be lost", head("limits: {daily_loss: {share: 100%}} #!"), "limits.daily_loss.share", "< 1"),
+    ("nothing may be lost", head("limits: {daily_loss: {amount: {USDT: 0}}} #!"), "limits.daily_loss.amount.USDT", "0 <"),
+    ("unknown breach", head("limits: {daily_loss: {share: 5%, action: trim}} #!"), "limits.daily_loss.action", "known"),
+    ("own breach of no limit", account("daily_loss: {action: cancel} #!"), "accounts[1].daily_loss.action", "add share"),
     # --- advice
     ("plan that never waits", head("advise: {plan_lasts: 0s} #!"), "advise.plan_lasts", "10s to 1d"),
     ("approval for ever", head("advise: {approval_lasts: 30d} #!"), "advise.approval_lasts", "10s to 1d"),

@@ -14,6 +14,7 @@ from config.policy import PolicySettings
 from config.schema import AdviseSettings, LimitSettings, PollSettings, Settings
 from config.section import Section
 from daemon.policies import mode_of, policy_of
+from daemon.risk.daily_loss import Breach, DailyLoss
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 
 D = Decimal
@@ -30,6 +31,8 @@ def leaves(section: Section, *path: str) -> Iterator[tuple[tuple[str, ...], Any]
     """Yield every value of a section with its path."""
     for name in type(section).model_fields:
         value = getattr(section, name)
+        if name == "daily_loss":  # has tests of its own
+            continue
         if isinstance(value, Section):
             yield from leaves(value, *path, name)
         else:
@@ -134,3 +137,18 @@ def test_a_venue_that_lets_itself_be_read_less_often_sets_the_poll_interval(
     settings = read({"accounts": [ACCOUNT]})
     paced = policy_of(settings, settings.accounts[0], timedelta(seconds=pace_s))
     assert paced.poll_interval == timedelta(seconds=interval_s)
+
+
+def test_a_daily_loss_limit_arrives_and_an_account_has_its_own() -> None:
+    general = {"share": "5%", "amount": {"USDT": 2500}, "action": "flatten"}
+    settings = read({"limits": {"daily_loss": general}, "accounts": [ACCOUNT]})
+    expected = DailyLoss(share=D("0.05"), amounts={"USDT": D(2500)}, breach=Breach.FLATTEN)
+    assert policy_of(settings, settings.accounts[0]).daily_loss == expected
+
+    own = {**ACCOUNT, "daily_loss": {"amount": {"USDT": 100}, "action": "cancel"}}
+    settings = read({"limits": {"daily_loss": general}, "accounts": [own]})
+    expected = DailyLoss(amounts={"USDT": D(100)}, breach=Breach.CANCEL)
+    assert policy_of(settings, settings.accounts[0]).daily_loss == expected
+
+    settings = read({"accounts": [ACCOUNT]})
+    assert policy_of(settings, settings.accounts[0]).daily_loss is None
