@@ -127,6 +127,7 @@ class LimitSettings(Section):
     fee_rate: Allowance = Decimal("0.0006")  # taker fee allowed for when an order is sized
     confirm_after: Pause = timedelta(milliseconds=400)  # from the alarming read to the confirming one
     daily_loss: DailyLossSettings = DailyLossSettings()
+    lower_leverage: bool = False  # of the venue's setting, down to max_leverage, where that is harmless
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

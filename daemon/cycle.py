@@ -23,6 +23,7 @@ from daemon.footing import Climb, Footing
 from daemon.foresight import Foresight
 from daemon.guarded import Guarded
 from daemon.ladder import Ladder
+from daemon.leverage import LeverageKeeper
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
 from daemon.notebook import Notebook
@@ -30,10 +31,11 @@ from daemon.proposals import Proposals
 from daemon.provision import Provided, Provision, Wants
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
-from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide, sentence
+from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide
 from daemon.risk.policy import Action, Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
+from daemon.sentences import doing_of, failed, sentence_of
 from daemon.settlement import Settlement
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
@@ -81,6 +83,13 @@ class Cycle:
             proposals=self._proposals,
             config_hash=guarded.config_hash,
         )
+        self._leverage = LeverageKeeper(
+            broker=guarded.broker,
+            journal=journal,
+            clock=clock,
+            policy=guarded.policy,
+            config_hash=guarded.config_hash,
+        )
         self._clock_watch = ClockWatch(broker=guarded.broker, clock=clock)
         interval, after = guarded.policy.poll_interval, guarded.cancel_all_after
         self._dead_man = DeadMan(broker=guarded.broker, clock=clock, after=after, interval=interval)
@@ -126,6 +135,8 @@ class Cycle:
             self._provision.stop()
         decision, climb = await self._carry_out(decision, sight, provided)
         self._notebook.commit(self._alarm, sight)
+        if sight.assessment is not None and self._is_calm(decision):
+            await self._leverage.keep(sight.assessment)
         is_good = sight.assessment is not None and self._alarm.protection is Protection.PROTECTED
         self._dead_man.saw(self._mandate.mode(), is_good=is_good)
         return self._outcome(sight, decision, climb, self._clock.uptime() - started)
@@ -204,6 +215,12 @@ class Cycle:
             or self._policy.actions_at(self._alarm.level)
             or self._daybook.breakers()
         )
+
+    def _is_calm(self, decision: Decision) -> bool:
+        """Whether margind may act and nothing asks it to: the time for what only matters in the long run."""
+        is_armed = self._mandate.mode() is Mode.ENFORCE and not self._mandate.is_halted()
+        is_safe = decision.reason is Reason.CALM and self._alarm.level is Level.SAFE
+        return is_armed and is_safe and not self._is_stopping and not self._settlement.open()
 
     def _wants(self) -> Wants:
         """Return what the rungs that may be due now need to be told."""
@@ -308,26 +325,7 @@ class Cycle:
 
     def distress(self, error: Exception) -> CycleOutcome:
         """Return the outcome of a cycle that `error` ended: unprotected, and at least as bad as known."""
-        return CycleOutcome(
-            account=self._account,
-            at=self._clock.now(),
-            level=self._alarm.seen_level,
-            protection=Protection.UNPROTECTED,
-            mode=self._mandate.configured,
-            doing="failed",
-            reason=Reason.OWN_FAILURE,
-            sentence=f"the cycle failed: {error}",
-            unit=None,
-            utilization=None,
-            maintenance_ratio=None,
-            leverage=None,
-            positions=None,
-            orders_sent=0,
-            episode=self._alarm.episode.number if self._alarm.episode else None,
-            transitions=tuple(self._transitions),
-            duration_s=0.0,
-            next_s=0.0,
-        )
+        return failed(error, self._alarm, self._clock.now(), self._mandate.configured, self._transitions)
 
     def _outcome(
         self, sight: Sight, decision: Decision, climb: Climb | None, duration_s: float
@@ -339,9 +337,9 @@ class Cycle:
             level=self._alarm.seen_level,
             protection=self._alarm.protection,
             mode=self._mandate.mode(),
-            doing=_doing(decision, climb),
+            doing=doing_of(decision, climb),
             reason=decision.reason,
-            sentence=_sentence(decision, climb),
+            sentence=sentence_of(decision, climb),
             unit=seen.worst.key if seen and seen.worst else None,
             utilization=seen.utilization if seen else None,
             maintenance_ratio=seen.maintenance_ratio if seen else None,
@@ -373,23 +371,3 @@ class Cycle:
         if self._alarm.level >= Level.CRITICAL or self._alarm.protection is Protection.UNPROTECTED:
             interval = min(max(WHILE_ALARMED_S, pace), interval)
         return max(interval - duration_s, 0.05)
-
-
-def _doing(decision: Decision, climb: Climb | None) -> str:
-    match decision:
-        case Act() if climb is not None:
-            return decision.action.value
-        case Advise() if climb is not None:
-            return f"advise_{decision.action.value}"
-        case Confirm():
-            return "confirm"
-        case _:
-            return "hold"
-
-
-def _sentence(decision: Decision, climb: Climb | None) -> str:
-    if climb is None:
-        return sentence(decision)
-    if climb.gave_nothing:
-        return f"{climb.sentence}; {sentence(decision)}"
-    return climb.sentence

@@ -51,6 +51,7 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
             worse_by=settings.advise.worse_by,
         ),
         daily_loss=_daily_loss(settings.daily_loss_of(account)),
+        lower_leverage=settings.limits.lower_leverage,
     )
 
 

@@ -1,11 +1,18 @@
-"""What climbing a rung came to, for people and for the journal."""
+"""What a cycle and its rungs came to, for people and for the journal."""
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 from brokers.orders import CancelReport, OpenOrder, Verdict
 from daemon.execution import Ticket
-from daemon.risk.decision import Act
+from daemon.footing import Climb
+from daemon.risk.assessment import Protection
+from daemon.risk.decision import Act, Advise, Confirm, Decision, sentence
+from daemon.risk.policy import Mode
+from daemon.risk.reason import Reason
+from daemon.risk.standing import Alarm, Transition
+from daemon.state import CycleOutcome
 from database.records import Intent, Transfer
 
 
@@ -47,3 +54,51 @@ def cut_sentence(act: Act, tickets: Sequence[Ticket], intents: Sequence[Intent])
         what = f"{ticket.order.side.value} {intent.quantity} {intent.symbol} {price}"
         parts.append(f"{what}: {intent.state.value}{filled}")
     return f"{act.action.value}: " + "; ".join(parts)
+
+
+def doing_of(decision: Decision, climb: Climb | None) -> str:
+    """Return what a cycle did in one word."""
+    match decision:
+        case Act() if climb is not None:
+            return decision.action.value
+        case Advise() if climb is not None:
+            return f"advise_{decision.action.value}"
+        case Confirm():
+            return "confirm"
+        case _:
+            return "hold"
+
+
+def sentence_of(decision: Decision, climb: Climb | None) -> str:
+    """Return what a cycle did as one line."""
+    if climb is None:
+        return sentence(decision)
+    if climb.gave_nothing:
+        return f"{climb.sentence}; {sentence(decision)}"
+    return climb.sentence
+
+
+def failed(
+    error: Exception, alarm: Alarm, now: datetime, mode: Mode, transitions: Sequence[Transition]
+) -> CycleOutcome:
+    """Return the outcome of a cycle that `error` ended: unprotected, and at least as bad as known."""
+    return CycleOutcome(
+        account=alarm.account_id,
+        at=now,
+        level=alarm.seen_level,
+        protection=Protection.UNPROTECTED,
+        mode=mode,
+        doing="failed",
+        reason=Reason.OWN_FAILURE,
+        sentence=f"the cycle failed: {error}",
+        unit=None,
+        utilization=None,
+        maintenance_ratio=None,
+        leverage=None,
+        positions=None,
+        orders_sent=0,
+        episode=alarm.episode.number if alarm.episode else None,
+        transitions=tuple(transitions),
+        duration_s=0.0,
+        next_s=0.0,
+    )

@@ -193,7 +193,8 @@ class MarginPolicy:
     network's latency beside the time between the parts: no less than `act_max_age`, or a venue that answers
     slowly, and fast enough to be acted upon, is only ever watched. How far apart parts came, adapters say.
     `forecast_window` is how much history says when a level may be reached; CRITICAL or worse within
-    `forecast_lead` is alarmed, with a lead of zero never.
+    `forecast_lead` is alarmed, with a lead of zero never. `lower_leverage`: a venue's leverage setting above
+    `max_leverage` is lowered where that is harmless.
     """
 
     utilization: Ladder = Ladder(
@@ -217,6 +218,7 @@ class MarginPolicy:
     limits: ReductionLimits = ReductionLimits()
     advice: Advice = field(default_factory=Advice)
     daily_loss: DailyLoss | None = None
+    lower_leverage: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a policy that contradicts itself."""

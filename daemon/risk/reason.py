@@ -35,6 +35,13 @@ class Reason(StrEnum):
     STEP_BUDGET = "step_budget"  # steps of this episode
     EPISODE_BUDGET = "episode_budget"  # episodes of the last hour
 
+    # the venue's leverage setting
+    SETTING_OVER_CAP = "setting_over_cap"
+    SETTING_LOWERED = "setting_lowered"
+    SETTING_NEEDS_ROOM = "setting_needs_room"  # lowered, it would take the utilization near WARNING
+    SETTING_REFUSED = "setting_refused"  # by the venue; tried again after a while
+    SETTING_UNANSWERED = "setting_unanswered"  # no verdict; the next pictures tell
+
     # the day's loss
     DAILY_LOSS = "daily_loss"  # beyond the limit; holds until the next UTC day or an operator's reset
     DAILY_LOSS_IN_DOUBT = "daily_loss_in_doubt"  # beyond it only if something unexplained was lost, not moved

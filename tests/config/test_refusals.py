@@ -117,6 +117,7 @@ REFUSED = [
     ("nothing may be lost", head("limits: {daily_loss: {amount: {USDT: 0}}} #!"), "limits.daily_loss.amount.USDT", "0 <"),
     ("unknown breach", head("limits: {daily_loss: {share: 5%, action: trim}} #!"), "limits.daily_loss.action", "known"),
     ("own breach of no limit", account("daily_loss: {action: cancel} #!"), "accounts[1].daily_loss.action", "add share"),
+    ("lowering to a number", head("limits: {lower_leverage: 5} #!"), "limits.lower_leverage", "true"),
     # --- advice
     ("plan that never waits", head("advise: {plan_lasts: 0s} #!"), "advise.plan_lasts", "10s to 1d"),
     ("approval for ever", head("advise: {approval_lasts: 30d} #!"), "advise.approval_lasts", "10s to 1d"),

@@ -42,6 +42,8 @@ def leaves(section: Section, *path: str) -> Iterator[tuple[tuple[str, ...], Any]
 def another(value: Any) -> Any:  # noqa: ANN401 - whatever the field holds
     """Return another value that is valid in the same place."""
     match value:
+        case bool():
+            return not value
         case Decimal():
             return str(value * D("0.98"))
         case int():
