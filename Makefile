@@ -18,8 +18,8 @@ demo: $(READY)  ## under a minute: sandbox venues, the real daemon, a falling ma
 	@$(BIN)/margind demo
 
 test: $(READY)  ## every ring
-	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not alone" tests
-	@$(BIN)/python -m pytest -q -m alone tests
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal --show-capture=no -m "not alone" tests
+	@$(BIN)/python -m pytest -q --show-capture=no -m alone tests
 
 fast: $(READY)  ## the everyday ring: no processes, no servers
 	@MARGIND_EVERYDAY=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not wire and not process and not postgres" tests

@@ -10,8 +10,11 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from brokers.answers import Reply
+from brokers.book_calls import BookQuery
 from brokers.budget import boot_seconds
+from brokers.depth import DepthReader
 from brokers.doors import NotSent
+from brokers.doubts import doubts_of
 from brokers.errors import BrokerError, MalformedAnswer, NotSupported
 from brokers.hooks import Ack, CancelBatch, Raw, Read, RowResult, SnapshotContext, VenueHooks
 from brokers.interest import BorrowRates
@@ -28,6 +31,7 @@ from brokers.models import (
     Symbol,
 )
 from brokers.numbers import ZERO
+from brokers.order_book import LEVELS, OrderBook
 from brokers.orders import (
     CancelReport,
     ClientOrderId,
@@ -50,9 +54,6 @@ from brokers.rulebook import NEWCOMER_S, REFRESH_S, shared_rulebook
 from brokers.transport import Transport
 
 __all__ = ["Ack", "CancelBatch", "CcxtBroker", "Read", "RowResult", "SnapshotContext"]
-
-SPREAD_S = 1.5
-"""Answers of one snapshot further apart than this may not belong together."""
 
 SLOW_DEADLINE_S = 15.0
 """For reads that no cycle waits for: instrument lists."""
@@ -79,6 +80,7 @@ class CcxtBroker(VenueHooks[Raw]):
         self._picture_cost = 1.0  # what the last picture cost
         self._tiers: dict[Symbol, tuple[float, tuple[MarginTier, ...]]] = {}
         self._borrow_rates = BorrowRates()
+        self._depth = DepthReader(self.transport)
         self._aside: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -136,7 +138,7 @@ class CcxtBroker(VenueHooks[Raw]):
         )
         with parsing("snapshot"):
             snapshot = self.parse_snapshot(raw, context)
-        findings = [*changed, *_doubts(snapshot, reader.spread_s)]
+        findings = [*changed, *doubts_of(snapshot, reader.spread_s)]
         self._catch_up(snapshot)
         if not protective and self._borrow_rates.ask(snapshot.collaterals, boot_seconds()):
             self._start(self._read_borrow_rates)
@@ -149,6 +151,13 @@ class CcxtBroker(VenueHooks[Raw]):
         """Read every resting order of every settle currency, product and trigger or algo book."""
         with parsing("open orders"):
             return await self.load_open_orders(Reader(self.transport, protective=True))
+
+    async def fetch_order_book(self, symbol: Symbol, *, levels: int = LEVELS) -> OrderBook:
+        """Read the best `levels` of both sides of an order book, or as many as the venue tells."""
+        if self.book_calls is None:
+            raise NotSupported(f"{self.profile.venue}: no order book of {symbol}")
+        query = BookQuery(symbol=symbol, levels=levels, markets=self._rulebook.rules)
+        return await self._depth.read(query, self.book_calls)
 
     async def fetch_permissions(self, *, emergency: bool = False) -> KeyPermissions:
         """Read what the API key, or the emergency key, may do."""
@@ -367,26 +376,6 @@ class CcxtBroker(VenueHooks[Raw]):
         task = asyncio.ensure_future(aside())
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
-
-
-def _doubts(snapshot: AccountSnapshot, spread_s: float) -> list[Finding]:
-    """Return what speaks against a snapshot as a whole: answers far apart, positions without rules."""
-    findings = []
-    if spread_s > SPREAD_S:
-        detail = f"its answers came {spread_s:.1f} s apart"
-        findings.append(Finding(code=FindingCode.INCONSISTENT, detail=detail))
-    noted = {finding.symbol for finding in snapshot.findings if finding.code is FindingCode.SYMBOL_UNKNOWN}
-    findings += [
-        Finding(
-            code=FindingCode.SYMBOL_UNKNOWN,
-            detail=f"no market rules for {position.symbol}",
-            unit=position.unit,
-            symbol=position.symbol,
-        )
-        for position in snapshot.positions
-        if position.symbol not in snapshot.markets and position.symbol not in noted and position.reducible
-    ]
-    return findings
 
 
 def _or_none(parse: Callable[[], T]) -> T | None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from brokers.answers import Reply
+from brokers.book_calls import BookCalls
 from brokers.errors import NotSupported
 from brokers.models import (
     AccountId,
@@ -124,6 +125,8 @@ class VenueHooks(ABC, Generic[Raw]):
     """The account's mode is read again every so many snapshots (and by `connect`)."""
     has_markets: ClassVar[bool] = True
     """Whether there is anything to hold a position in; a list of none of it is then no list."""
+    book_calls: ClassVar[BookCalls | None] = None
+    """How order books are read; `None`: there are none to read."""
 
     # ------------------------------------------------------------------ reading
 

@@ -96,6 +96,14 @@ def time_from_ms(raw: object) -> datetime:
     return datetime.fromtimestamp(float(milliseconds) / 1000, UTC)
 
 
+def time_or_none(raw: object) -> datetime | None:
+    """Return a venue's milliseconds as a time, `None` for anything else: where nothing depends on it."""
+    try:
+        return time_from_ms(raw)
+    except NumberError:
+        return None
+
+
 def ms_from_time(moment: datetime) -> int:
     """Return an aware time as milliseconds since the epoch."""
     return round(moment.timestamp() * 1000)

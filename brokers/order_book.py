@@ -9,6 +9,9 @@ from types import MappingProxyType
 
 from brokers.models import OrderSide, Symbol
 
+LEVELS = 50
+"""So many levels a side are read, unless told otherwise: no venue counts fewer of them much cheaper."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceLevel:

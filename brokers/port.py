@@ -16,6 +16,7 @@ from brokers.models import (
     Symbol,
 )
 from brokers.no_return import PointOfNoReturn
+from brokers.order_book import LEVELS, OrderBook
 from brokers.orders import (
     CancelReport,
     ClientOrderId,
@@ -92,6 +93,12 @@ class Broker(Protocol):
 
     async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
         """Read every resting order of every settle currency, product and trigger or algo book."""
+
+    async def fetch_order_book(self, symbol: Symbol, *, levels: int = LEVELS) -> OrderBook:
+        """Read the best `levels` of both sides of an order book, or as many as the venue tells.
+
+        Nothing depends on it: asked once, never before its turn, and a host without books is left alone.
+        """
 
     async def cancel_orders(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
         """Cancel exactly `orders`, whatever book each rests in; one report per order, in that order."""

@@ -129,7 +129,7 @@ class Cycle:
             sight, decision = await self._see()
             provided = None
             if isinstance(decision, (Act, Advise)):
-                provided = await self._provision.take()
+                provided = await self._provision.take(sight.snapshot)
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
@@ -147,7 +147,7 @@ class Cycle:
         decision = self._judge(sight)
         for _ in range(CONFIRMATIONS):
             if self._may_act():
-                self._provision.start(self._wants())
+                self._provision.start(self._wants(), sight.snapshot)
             if not isinstance(decision, Confirm):
                 break
             await self._clock.sleep(decision.after.total_seconds())
@@ -236,6 +236,7 @@ class Cycle:
         return Wants(
             orders=by_level or by_limit,
             funds_in=worst.currency if may_move_in and worst is not None else None,
+            cut=worst.key if worst and {Action.REDUCE, Action.FLATTEN}.intersection(actions) else None,
         )
 
     def _decide(self, sight: Sight, provided: Provided | None) -> Decision:
@@ -310,6 +311,7 @@ class Cycle:
             assessment=sight.assessment,
             orders=provided.orders,
             funds_in=provided.funds_in,
+            books=provided.books,
             episode=self._episode_number(),
             step=current.steps if current and self._alarm.episode else 0,
             mode=self._mandate.mode(),

@@ -1,10 +1,11 @@
 """What a rung of the ladder stands on, and what climbing it came to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from brokers.models import AccountSnapshot
+from brokers.models import AccountSnapshot, Symbol
+from brokers.order_book import NO_BOOKS, OrderBook
 from brokers.orders import OpenOrder
 from daemon.risk.assessment import Assessment
 from daemon.risk.guard import RefusedPlan
@@ -43,6 +44,9 @@ class Footing:
 
     approved: Proposal | None = None
     """What an operator allowed of it; `None`: nothing has to be allowed."""
+
+    books: Mapping[Symbol, OrderBook] = field(default_factory=lambda: NO_BOOKS)
+    """Fresh order books, of the symbols whose came in time."""
 
     transaction: Callable[[], AbstractContextManager[None]]
     """Opens a transaction that takes the cycle's other rows (alarm, transitions, samples) along."""

@@ -12,24 +12,23 @@ from brokers.orders import CancelReport, OpenOrder, Verdict
 from brokers.port import Broker
 from daemon.catchup import CatchUp
 from daemon.clock import Clock
+from daemon.drafting import Drafting, cancelling
 from daemon.execution import Execution
 from daemon.flatten import latch
 from daemon.footing import Climb, Footing
 from daemon.logs import logger
 from daemon.memory import RungMemory
 from daemon.proposals import Proposals
-from daemon.recording import plan_summary, position_row, repayment_summary, snapshot_summary
+from daemon.recording import plan_summary, repayment_summary
 from daemon.repaying import Repaying, repayment_sentence
 from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.guard import History, RefusedPlan, approve
 from daemon.risk.policy import Action, MarginPolicy
-from daemon.risk.proposal import Proposal, repaid_within, within
+from daemon.risk.proposal import Proposal, repaid_within
 from daemon.risk.reason import Reason
-from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
-from daemon.risk.repayment import RepaymentPlan, plan_repayment
-from daemon.sentences import cancel_sentence, cut_sentence, order_row, transfer_sentence
+from daemon.risk.reduction import Infeasible, PositionKey
+from daemon.sentences import cancel_sentence, cut_sentence, transfer_sentence
 from daemon.topup import TopUp
-from database.ids import random_id
 from database.journal import Journal
 from database.records import NO_EPISODE, Event, Intent, IntentState, Plan, PlanState, TransferState
 from database.repayment_records import RepaymentState
@@ -63,7 +62,9 @@ class Ladder:
         self._execution = execution
         self._top_up = top_up
         self._proposals = proposals
-        self._config_hash = config_hash
+        self._drafting = Drafting(
+            journal=journal, clock=clock, policy=policy, top_up=top_up, config_hash=config_hash
+        )
         self.repaying = Repaying(broker=broker, journal=journal, clock=clock)
         self.memory = RungMemory()
         self.catch_up = CatchUp()
@@ -97,7 +98,7 @@ class Ladder:
             self.memory.pass_by(unit, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
             known = "no open order binds margin" if orders == () else "the open orders could not be read"
             return Climb(sentence=known, gave_nothing=True)
-        plan = self._plan(act, footing, _cancelling(unit, orders))
+        plan = self._drafting.row(act, footing, cancelling(unit, orders))
         with footing.transaction():
             self._write_down(plan, footing)
         began = self._clock.uptime()
@@ -173,7 +174,7 @@ class Ladder:
         if amount <= 0 or currency != footing.funds_in:
             self.memory.pass_by(unit, Action.TOP_UP, act.reason)
             return Climb(sentence=f"nothing may be moved into {unit}", gave_nothing=True)
-        plan = self._plan(act, footing, {"unit": unit, "currency": currency, "amount": str(amount)})
+        plan = self._drafting.row(act, footing, {"unit": unit, "currency": currency, "amount": str(amount)})
         with footing.transaction():
             self._write_down(plan, footing)
             self._count_step(footing)
@@ -189,7 +190,7 @@ class Ladder:
     # ------------------------------------------------------------------ repay
 
     async def _repay(self, act: Act, unit: str, footing: Footing) -> Climb:
-        planned, approved = self._plan_repayment(unit, footing), footing.approved
+        planned, approved = self._drafting.repayment(unit, footing, self.memory), footing.approved
         if isinstance(planned, Infeasible):
             self.memory.pass_by(unit, Action.REPAY, planned.reason)
             return Climb(sentence=f"cannot repay: {planned.detail}", gave_nothing=True)
@@ -198,7 +199,7 @@ class Ladder:
                 detail = f"{planned.currency} is to be repaid now, not {approved.currency}"
                 return self._come_to_nothing(approved, Reason.NOTHING_TO_REPAY, detail)
             planned = repaid_within(planned, approved)
-        plan = self._plan(act, footing, repayment_summary(planned))
+        plan = self._drafting.row(act, footing, repayment_summary(planned))
         with footing.transaction():
             self._write_down(plan, footing)
             self._count_step(footing)
@@ -210,20 +211,10 @@ class Ladder:
             self.memory.repay_again_at = self._clock.uptime() + REFUSED_REPAYMENT_REST_S
         return Climb(sentence=repayment_sentence(repayment), sent=1)
 
-    def _plan_repayment(self, unit: str, footing: Footing) -> RepaymentPlan | Infeasible:
-        """Plan a repayment, unless one is under way or the venue has just refused one."""
-        if self._journal.repayments.in_flight(footing.snapshot.account_id):
-            detail = "what became of the last repayment is not known yet"
-            return Infeasible(unit=unit, reason=Reason.SETTLING, detail=detail)
-        if self._clock.uptime() < self.memory.repay_again_at:
-            detail = "the venue has refused the last repayment; it is tried again in a while"
-            return Infeasible(unit=unit, reason=Reason.REPAY_REFUSED, detail=detail)
-        return plan_repayment(footing.snapshot, unit, self._policy)
-
     # ------------------------------------------------------------------ reduce, flatten
 
     async def _cut(self, act: Act, unit: str, footing: Footing) -> Climb:
-        planned, approved = self._plan_cut(act, unit, footing), footing.approved
+        planned, approved = self._drafting.cut(act, unit, footing, self.memory), footing.approved
         if isinstance(planned, Infeasible) and approved is not None:
             return self._come_to_nothing(approved, planned.reason, planned.detail)
         if isinstance(planned, Infeasible):
@@ -242,7 +233,7 @@ class Ladder:
         )
         if isinstance(checked, RefusedPlan):
             return self._refuse(act, checked, footing)
-        plan = self._plan(act, footing, plan_summary(planned))
+        plan = self._drafting.row(act, footing, plan_summary(planned, footing.books))
         with footing.transaction():
             self._write_down(plan, footing)
             if act.action is Action.FLATTEN:
@@ -270,24 +261,6 @@ class Ladder:
         self.memory.objections = frozenset()
         return Climb(sentence=cut_sentence(act, tickets, intents), sent=len(outcomes), intents=intents)
 
-    def _plan_cut(self, decision: Act | Advise, unit: str, footing: Footing) -> ReductionPlan | Infeasible:
-        """Plan a step from this picture; within what was approved, where that is asked for."""
-        excluded, approved = self.memory.resting(self._clock.uptime()), footing.approved
-        if approved is not None:
-            excluded |= approved.beyond(footing.snapshot)
-        planned = plan_reduction(
-            footing.assessment,
-            footing.snapshot,
-            unit,
-            self._policy,
-            step=self.memory.tries.get(unit, 0),
-            action=decision.action,
-            excluded=excluded,
-        )
-        if approved is None or isinstance(planned, Infeasible):
-            return planned
-        return within(planned, approved)
-
     def _tell_failing(self, footing: Footing, outcomes: Mapping[PositionKey, Intent]) -> None:
         """Say that relief does not work, as long as it does not."""
         failing = self.memory.failing()
@@ -309,8 +282,11 @@ class Ladder:
         climb = Climb(sentence=f"the guard refused the plan: {reasons}", gave_nothing=True, refused=refused)
         if self.memory.objections == frozenset(refused.reasons):
             return climb  # journaled already: the same objections, one picture later
-        plan = self._plan(
-            act, footing, {**plan_summary(refused.plan), "objections": reasons}, state=PlanState.REFUSED
+        plan = self._drafting.row(
+            act,
+            footing,
+            {**plan_summary(refused.plan, footing.books), "objections": reasons},
+            state=PlanState.REFUSED,
         )
         with footing.transaction():
             self._journal.plans.add(plan)
@@ -325,33 +301,14 @@ class Ladder:
         if (pending := self._proposals.pending(advise)) is not None:
             what = "waits for approval" if pending.state is PlanState.PROPOSED else "is approved"
             return Climb(sentence=f"a plan to {action.value} {what}")
-        detail = self._draft(advise, unit, footing)
+        detail = self._drafting.detail(advise, unit, footing, self.memory)
         if isinstance(detail, Infeasible):
             self.memory.pass_by(unit, action, detail.reason)
             return Climb(sentence=f"cannot {action.value}: {detail.detail}", gave_nothing=True)
-        plan = self._plan(advise, footing, detail, state=PlanState.PROPOSED)
+        plan = self._drafting.row(advise, footing, detail, state=PlanState.PROPOSED)
         with footing.transaction():
             self._journal.plans.add(plan)
         return Climb(sentence=f"proposes to {action.value} ({plan.plan_id[:8]})")
-
-    def _draft(self, advise: Advise, unit: str, footing: Footing) -> dict[str, object] | Infeasible:
-        """Return what the plan would do, in the words in which an approval of it is held to it."""
-        match advise.action:
-            case Action.CANCEL_ORDERS:
-                return _cancelling(unit, footing.orders or ())
-            case Action.TOP_UP:
-                currency = footing.snapshot.unit(unit).currency
-                amount = self._top_up.amount(currency, advise.amount or ZERO)
-                return {"unit": unit, "currency": currency, "amount": str(amount)}
-            case Action.REPAY:
-                repayment = self._plan_repayment(unit, footing)
-                return repayment if isinstance(repayment, Infeasible) else repayment_summary(repayment)
-            case Action.REDUCE | Action.FLATTEN:
-                planned = self._plan_cut(advise, unit, footing)
-                if isinstance(planned, Infeasible):
-                    return planned
-                held = footing.snapshot.positions_under(unit)
-                return {**plan_summary(planned), "held": [position_row(position) for position in held]}
 
     def _come_to_nothing(self, approved: Proposal, reason: Reason, detail: str) -> Climb:
         """End an approval that this picture leaves nothing to do for; what is due is proposed anew."""
@@ -367,30 +324,3 @@ class Ladder:
     def _count_step(self, footing: Footing) -> None:
         if footing.episode != NO_EPISODE:
             self._journal.episodes.next_step(footing.snapshot.account_id)
-
-    def _plan(
-        self,
-        decision: Act | Advise,
-        footing: Footing,
-        detail: dict[str, object],
-        *,
-        state: PlanState = PlanState.APPROVED,
-    ) -> Plan:
-        return Plan(
-            plan_id=random_id(),
-            account=footing.snapshot.account_id,
-            decided_at=self._clock.now(),
-            decision=decision.action.value,
-            reason=decision.reason.value,
-            mode=footing.mode.label,
-            config_hash=self._config_hash,
-            state=state,
-            episode=footing.episode or None,
-            step=footing.step,
-            snapshot=snapshot_summary(footing.snapshot, footing.assessment),
-            plan=detail if footing.approved is None else {**detail, "approval": footing.approved.plan_id},
-        )
-
-
-def _cancelling(unit: str, orders: Sequence[OpenOrder]) -> dict[str, object]:
-    return {"unit": unit, "orders": [order_row(order) for order in orders]}

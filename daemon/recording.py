@@ -1,11 +1,12 @@
 """Decisions and snapshots become rows: the one place where the core's values meet the database's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.models import AccountSnapshot, Collateral, Position, RiskUnit, UnitKind
+from brokers.models import AccountSnapshot, Collateral, Position, RiskUnit, Symbol, UnitKind
 from brokers.numbers import ZERO
+from brokers.order_book import NO_BOOKS, OrderBook
 from daemon.risk.assessment import Assessment, UnitAssessment
 from daemon.risk.picture import DOLLARS
 from daemon.risk.reduction import ReductionPlan
@@ -247,8 +248,8 @@ def position_row(position: Position) -> dict[str, object]:
     }
 
 
-def plan_summary(plan: ReductionPlan) -> dict[str, object]:
-    """Return a plan as plain values for the journal."""
+def plan_summary(plan: ReductionPlan, books: Mapping[Symbol, OrderBook] = NO_BOOKS) -> dict[str, object]:
+    """Return a plan, and the best prices of the `books` it was made with, as plain values for the journal."""
     return {
         "unit": plan.unit,
         "action": plan.action.value,
@@ -270,6 +271,20 @@ def plan_summary(plan: ReductionPlan) -> dict[str, object]:
         ],
         "dust": ["/".join(map(str, key)) for key in plan.dust],
         "notes": list(plan.notes),
+        "books": [_book_row(book) for _, book in sorted(books.items())],
+    }
+
+
+def _book_row(book: OrderBook) -> dict[str, object]:
+    bid, ask = (side[0] if side else None for side in (book.bids, book.asks))
+    return {
+        "symbol": book.symbol,
+        "bid": _text(bid.price if bid else None),
+        "bid_quantity": _text(bid.quantity if bid else None),
+        "ask": _text(ask.price if ask else None),
+        "ask_quantity": _text(ask.quantity if ask else None),
+        "levels": [len(book.bids), len(book.asks)],
+        "as_of": (book.as_of or book.fetched_at).isoformat(),
     }
 
 

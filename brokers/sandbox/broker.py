@@ -9,6 +9,7 @@ from decimal import Decimal
 from brokers.errors import RequestRefused
 from brokers.models import AccountId, AccountSnapshot, ClockOffset, KeyPermissions, Symbol
 from brokers.numbers import ms_from_time, time_from_ms
+from brokers.order_book import LEVELS, OrderBook, PriceLevel
 from brokers.orders import (
     CancelReport,
     ClientOrderId,
@@ -111,6 +112,20 @@ class SandboxBroker:
         self.mishaps.on_read("fetch_open_orders")
         orders = self.engine.open_orders(self._account)
         return tuple(open_order(order, self.engine.instrument(order.symbol)) for order in orders)
+
+    async def fetch_order_book(self, symbol: Symbol, *, levels: int = LEVELS) -> OrderBook:
+        """Return the order book of now."""
+        self.mishaps.on_read("fetch_order_book")
+        try:
+            depth, instrument = self.engine.depth(symbol, levels), self.engine.instrument(symbol)
+        except Rejection as refusal:
+            raise RequestRefused(str(refusal), code=refusal.reason.value) from refusal
+        bids, asks = (
+            tuple(PriceLevel(price=price, quantity=instrument.to_contracts(size)) for price, size in side)
+            for side in (depth.bids, depth.asks)
+        )
+        now = self.venue_now()
+        return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=time_from_ms(depth.ms), fetched_at=now)
 
     async def find_order(self, client_order_id: ClientOrderId, symbol: Symbol) -> OrderReport | None:
         """Return the latest order with that client id; `None` if the venue has none."""

@@ -66,7 +66,7 @@ class Gateway:
         if request.now_ms < self._banned_until_ms:
             raise WireRefusal(self.wire.refusal("ban"))
         now = self._clock()
-        self._ledger.spend(route.weight if route else 1, now)
+        self._ledger.spend(route.weight_of(request) if route else 1, now)
         used, capacity = self._ledger.used(now), self.wire.budget_capacity
         if used > capacity * _BANNED_ABOVE:
             self._banned_until_ms = request.now_ms + _BAN_MS

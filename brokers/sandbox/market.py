@@ -35,7 +35,7 @@ class Market:
 
     def __init__(self, spec: SandboxSpec, seed: int) -> None:
         self.instruments: Mapping[str, Instrument] = {i.name: i for i in spec.instruments}
-        self.books = {i.name: Book(i, spec.book) for i in spec.instruments}
+        self.books = {i.name: Book(i, spec.books.get(i.name, spec.book)) for i in spec.instruments}
         self.scenario = spec.scenario
         self.now_ms = spec.start_ms
         self.revision = 0

@@ -227,6 +227,7 @@ class SandboxSpec:
 
     `tick_ms` is the grid on which the venue acts (fills, triggers, liquidations), so that what happens does
     not depend on how often somebody looks. Every base, quote and settle currency needs an `Asset`.
+    `books` are the order books of single instruments, by name; the others have `book`.
     """
 
     instruments: tuple[Instrument, ...]
@@ -234,6 +235,7 @@ class SandboxSpec:
     accounts: tuple[AccountSpec, ...]
     rules: VenueRules = VenueRules()
     book: BookShape = BookShape()
+    books: Mapping[str, BookShape] = field(default_factory=lambda: MappingProxyType({}))
     scenario: Scenario = field(default_factory=calm)
     start_ms: int = 1_767_225_600_000  # 2026-01-01 00:00 UTC
     tick_ms: int = 250
@@ -250,8 +252,8 @@ class SandboxSpec:
                 raise ValueError(f"names used twice: {sorted({n for n in names if names.count(n) > 1})}")
         listed = {instrument.name for instrument in self.instruments}
         held = {position.symbol for account in self.accounts for position in account.positions}
-        if missing := sorted(held - listed):
-            raise ValueError(f"positions in what is not listed: {', '.join(missing)}")
+        if missing := sorted((held | self.books.keys()) - listed):
+            raise ValueError(f"positions in or books of what is not listed: {', '.join(missing)}")
         known = {asset.name for asset in self.assets}
         wanted = {c for i in self.instruments for c in (i.base, i.settle)}
         wanted |= {c for account in self.accounts for c in (*account.wallets, *account.funding)}

@@ -272,7 +272,7 @@ async def test_answers_far_apart_are_a_finding(
         return success(list=["BTCUSDT"])
 
     venue.on(POSITIONS, late)
-    monkeypatch.setattr("brokers.ccxt_broker.SPREAD_S", 0.05)
+    monkeypatch.setattr("brokers.doubts.SPREAD_S", 0.05)
     assert codes(await broker.fetch_snapshot()) == [FindingCode.INCONSISTENT]
 
 

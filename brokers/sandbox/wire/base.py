@@ -67,7 +67,8 @@ class WireRefusal(Exception):
 class Route:
     """One endpoint: `handler(request, account)`; `account` is the engine's account id, "" when not `signed`.
 
-    `weight` counts against the wire's budget. `writes` marks orders, cancels, leverage and transfers.
+    `weight` counts against the wire's budget; `weigh` in its place, where it goes by the request. `writes`
+    marks orders, cancels, leverage and transfers.
     """
 
     method: str
@@ -76,6 +77,11 @@ class Route:
     signed: bool = True
     weight: float = 1
     writes: bool = False
+    weigh: Callable[[WireRequest], float] | None = None
+
+    def weight_of(self, request: WireRequest) -> float:
+        """Return what `request` counts."""
+        return self.weight if self.weigh is None else self.weigh(request)
 
 
 class Wire(ABC):

@@ -9,6 +9,7 @@ from brokers.fields import rows_from
 from brokers.models import AccountMode, MarketRules, Symbol
 from brokers.profile import Json
 from brokers.venues.binance import books, markets, snapshot, wallet
+from brokers.venues.binance.depth import depth_calls
 from brokers.venues.binance.futures import FuturesBroker
 from brokers.venues.binance.positions import Rows
 from brokers.venues.binance.profile import COINM
@@ -24,6 +25,7 @@ class CoinmBroker(FuturesBroker):
 
     profile = COINM
     book = books.COINM
+    book_calls = depth_calls(lambda _: "dapiPublicGetDepth")
     transfer_kind = wallet.FUNDING_TO_COINM
     brackets_call = "dapiPrivateV2GetLeverageBracket"
 

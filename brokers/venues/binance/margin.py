@@ -29,6 +29,7 @@ from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
 from brokers.venues.binance import margin_orders
 from brokers.venues.binance.account import BinanceBroker
+from brokers.venues.binance.depth import SPOT, depth_calls
 from brokers.venues.binance.margin_markets import read_margin_markets
 from brokers.venues.binance.margin_outcomes import BINANCE_MARGIN
 from brokers.venues.binance.profile import MARGIN, MARGIN_POINTS
@@ -51,6 +52,7 @@ class MarginBroker(BinanceBroker[Raw]):
     """
 
     profile = MARGIN
+    book_calls = depth_calls(lambda _: "publicGetDepth", SPOT)
     outcomes = BINANCE_MARGIN
     trades = "enableSpotAndMarginTrading"
     isolated: ClassVar[bool]

@@ -18,6 +18,7 @@ from brokers.registry import BrokerSpec
 from brokers.venues.binance import books, markets, repaying, wallet
 from brokers.venues.binance.account import BinanceBroker, Told, aside
 from brokers.venues.binance.books import Book
+from brokers.venues.binance.depth import depth_calls
 from brokers.venues.binance.freshness import Freshness
 from brokers.venues.binance.orders import (
     cancel_batches,
@@ -54,6 +55,9 @@ class PortfolioBroker(BinanceBroker[PortfolioPicture]):
     """
 
     profile = PORTFOLIO
+    book_calls = depth_calls(
+        lambda symbol: "dapiPublicGetDepth" if is_coin_margined(symbol) else "fapiPublicGetDepth"
+    )
     capabilities: ClassVar = replace(BinanceBroker.capabilities, points=PORTFOLIO_POINTS, repay=True)
     trades = "enablePortfolioMarginTrading"
     transfer_kind = wallet.SPOT_TO_PORTFOLIO

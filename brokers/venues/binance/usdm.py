@@ -9,6 +9,7 @@ from brokers.fields import mapping_from, rows_from
 from brokers.models import AccountMode, MarketRules, Symbol
 from brokers.profile import Json
 from brokers.venues.binance import books, markets, snapshot, wallet
+from brokers.venues.binance.depth import depth_calls
 from brokers.venues.binance.futures import FuturesBroker
 from brokers.venues.binance.positions import Rows
 from brokers.venues.binance.profile import USDM
@@ -25,6 +26,7 @@ class UsdmBroker(FuturesBroker):
 
     profile = USDM
     book = books.USDM
+    book_calls = depth_calls(lambda _: "fapiPublicGetDepth")
     transfer_kind = wallet.FUNDING_TO_USDM
     brackets_call = "fapiPrivateGetLeverageBracket"
 

@@ -30,6 +30,7 @@ from brokers.venues.bybit import repaying
 from brokers.venues.bybit.borrowing import read_borrow_rates
 from brokers.venues.bybit.contract_wallet import CONTRACT, ContractWallet, read_contract_wallet
 from brokers.venues.bybit.contracts import STABLECOINS, Category, category_of
+from brokers.venues.bybit.depth import BOOKS
 from brokers.venues.bybit.envelope import next_cursor, rows_of, time_of
 from brokers.venues.bybit.keys import read_permissions
 from brokers.venues.bybit.markets import PAGE as MARKET_PAGE
@@ -95,6 +96,7 @@ class BybitBroker(CcxtBroker[UnifiedAnswers]):
 
     profile = PROFILE
     outcomes = BYBIT
+    book_calls = BOOKS
     capabilities = Capabilities(
         order_time_to_live=timedelta(milliseconds=PROFILE.write_window_ms),
         ids_unique_for_ever=True,

@@ -16,6 +16,7 @@ from brokers.port import Capabilities
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
 from brokers.venues.coinbase.account import CoinbaseBroker
+from brokers.venues.coinbase.depth import BOOKS
 from brokers.venues.coinbase.orders import close_request, read_ack
 from brokers.venues.coinbase.pages import read_products
 from brokers.venues.coinbase.positions import read_positions
@@ -40,6 +41,7 @@ class FuturesBroker(CoinbaseBroker[RawFutures]):
 
     product_type = "FUTURE"
     mode_label = "US futures"
+    book_calls = BOOKS
     capabilities: ClassVar = Capabilities(
         order_time_to_live=ORDER_TIME_TO_LIVE,
         ids_unique_for_ever=True,

@@ -23,6 +23,7 @@ CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
     {
         "v3PublicGetBrokerageTime": PUBLIC_LIMIT,
         "v3PublicGetBrokerageMarketProducts": PUBLIC_LIMIT,
+        "v3PublicGetBrokerageMarketProductBook": PUBLIC_LIMIT,
     }
 )
 """Public calls are counted by address. Source: Coinbase docs, "Advanced Trade API Rate Limits"."""

@@ -13,6 +13,7 @@ from brokers.orders import ReduceOrder
 from brokers.port import Capabilities
 from brokers.profile import Json, Request
 from brokers.venues.coinbase.account import PAGE, CoinbaseBroker
+from brokers.venues.coinbase.depth import BOOKS
 from brokers.venues.coinbase.holdings import (
     cash_unit,
     collaterals,
@@ -40,6 +41,7 @@ class SpotBroker(CoinbaseBroker[RawSpot]):
 
     product_type = "SPOT"
     mode_label = "cash account"
+    book_calls = BOOKS
     has_markets = False
     capabilities: ClassVar = Capabilities(
         order_time_to_live=ORDER_TIME_TO_LIVE,

@@ -38,6 +38,7 @@ from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.reading import Reader, parsing
 from brokers.registry import BrokerSpec
+from brokers.venues.cryptocom.depth import BOOKS
 from brokers.venues.cryptocom.dispatches import Dispatch, Dispatches
 from brokers.venues.cryptocom.envelope import NOT_FOUND, result_of, row_of, rows_of
 from brokers.venues.cryptocom.freshness import Freshness
@@ -88,6 +89,7 @@ class CryptocomBroker(CcxtBroker[RawSnapshot]):
 
     profile = CRYPTOCOM_EXCHANGE
     outcomes = CRYPTOCOM
+    book_calls = BOOKS
     capabilities: ClassVar = Capabilities(
         order_time_to_live=ORDER_TIME_TO_LIVE,
         ids_unique_for_ever=False,

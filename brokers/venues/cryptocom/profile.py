@@ -52,6 +52,7 @@ CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
         "v1PrivatePostPrivateGetOrderDetail": CallLimit(15, 0.1),
         "v1PrivatePostPrivateGetOrderHistory": CallLimit(1, 1.1),
         "v1PublicGetPublicGetTickers": CallLimit(50, 1.0),
+        "v1PublicGetPublicGetBook": CallLimit(50, 1.0),
     }
 )
 """Crypto.com limits every method by itself, most to 3 in 100 ms. About half of that is used: what was sent

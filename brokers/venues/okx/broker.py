@@ -28,6 +28,7 @@ from brokers.registry import BrokerSpec
 from brokers.venues.okx import cancelling, repaying, wallet
 from brokers.venues.okx.account import account_mode, key_permissions, read_config
 from brokers.venues.okx.borrowing import read_borrow_rates
+from brokers.venues.okx.depth import BOOKS
 from brokers.venues.okx.envelope import SUCCESS, row_of, rows_of
 from brokers.venues.okx.markets import INSTRUMENT_TYPES, instrument_type, read_instruments
 from brokers.venues.okx.orders import (
@@ -57,6 +58,7 @@ class OkxBroker(CcxtBroker[RawSnapshot]):
 
     profile = OKX_UNIFIED
     outcomes = OKX
+    book_calls = BOOKS
     capabilities: ClassVar = Capabilities(
         order_time_to_live=ORDER_TIME_TO_LIVE,
         ids_unique_for_ever=False,

@@ -28,6 +28,7 @@ CALL_LIMITS: Mapping[str, CallLimit] = MappingProxyType(
         "privatePostTradeOrder": CallLimit(60, WINDOW_S),
         "privatePostAssetTransfer": CallLimit(2, WINDOW_S),
         "publicGetPublicTime": CallLimit(10, WINDOW_S),
+        "publicGetMarketBooks": CallLimit(40, WINDOW_S),
     }
 )
 """OKX limits every endpoint by itself, most of them per user. The budget over all of them is our own: it

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.wire.base import Route, WireAnswer, WireRequest
+from brokers.sandbox.wire.binance.depth import DepthDesk
 from brokers.sandbox.wire.binance.gate import SAPI, BinanceGate
 from brokers.sandbox.wire.binance.listing import Listing
 from brokers.sandbox.wire.binance.margin_account import CrossAccountDesk, IsolatedAccountDesk, LoanDesk
@@ -31,6 +32,7 @@ class MarginWire(BinanceGate):
         super().__init__(engine)
         self._listing = Listing(engine)
         self._market = SpotMarketDesk(self, self._listing)
+        self._depth = DepthDesk(self, self._listing, spot=True)
         self._orders = MarginOrderDesk(self, self._listing, isolated=self.isolated)
         self._loans = LoanDesk(self, self._listing, isolated=self.isolated)
         self._wallet = WalletDesk(self, product="MARGIN")
@@ -59,6 +61,7 @@ class MarginWire(BinanceGate):
             (MARGIN + "priceIndex", desk.price_index, 10),
         )
         return (
+            self._depth.route(API + "depth"),
             *(
                 Route(method="GET", path=path, handler=handler, signed=False, weight=weight)
                 for path, handler, weight in public

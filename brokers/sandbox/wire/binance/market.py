@@ -12,8 +12,6 @@ from brokers.sandbox.wire.binance.parameters import Parameters
 
 NEVER_DELIVERED_MS = 4_133_404_800_000
 ONBOARDED_MS = 1_569_398_400_000
-DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
-DEFAULT_DEPTH = 500
 
 
 class MarketDesk:
@@ -69,21 +67,6 @@ class MarketDesk:
         """Answer `ticker/price`."""
         del account
         return self._each(request, self._price_ticker)
-
-    def depth(self, request: WireRequest, account: str) -> WireAnswer:
-        """Answer `depth`."""
-        del account
-        asked = Parameters(request)
-        instrument = self._listing.instrument(asked.required("symbol"))
-        limit = asked.integer("limit") or DEFAULT_DEPTH
-        levels = next((one for one in DEPTHS if one >= limit), DEPTHS[-1])
-        book = self._engine.depth(instrument.name, levels)
-        now = self._wire.stamp(book.ms)
-        sides = {
-            name: [[_price(price, instrument), size(quantity, instrument)] for price, quantity in side]
-            for name, side in (("bids", book.bids), ("asks", book.asks))
-        }
-        return WireAnswer(payload={"lastUpdateId": now, "E": now, "T": now, **sides})
 
     def _each(self, request: WireRequest, row: Callable[[str], dict[str, Any]]) -> WireAnswer:
         """Answer for one symbol with an object, for all with a list; COIN-M has a list for one, too."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.wire.base import Route
+from brokers.sandbox.wire.binance.depth import DepthDesk
 from brokers.sandbox.wire.binance.gate import BinanceGate
 from brokers.sandbox.wire.binance.market import MarketDesk
 from brokers.sandbox.wire.binance.order_rows import OrderRows
@@ -30,6 +31,7 @@ class PortfolioWire(BinanceGate):
         pace = Pace()
         self._portfolio = PortfolioDesk(self)
         self._markets = ((FAPI, MarketDesk(self, um), 1), (DAPI, MarketDesk(self, cm, coin=True), 10))
+        self._depths = ((FAPI, DepthDesk(self, um)), (DAPI, DepthDesk(self, cm)))
         self._accounts = (("um/", UmDesk(self, um), 5), ("cm/", CmDesk(self, cm), 1))
         self._books = tuple(
             (
@@ -47,7 +49,8 @@ class PortfolioWire(BinanceGate):
         return (*self._public_routes(), *self._account_routes(), *self._order_routes(), *self.sapi_routes())
 
     def _public_routes(self) -> tuple[Route, ...]:
-        return tuple(
+        depths = tuple(depth.route(at + "depth") for at, depth in self._depths)
+        return depths + tuple(
             Route(method="GET", path=at + path, handler=handler, signed=False, weight=weight)
             for at, desk, mark in self._markets
             for path, handler, weight in (
@@ -56,7 +59,6 @@ class PortfolioWire(BinanceGate):
                 ("exchangeInfo", desk.exchange_info, 1),
                 ("premiumIndex", desk.premium_index, mark),
                 ("ticker/bookTicker", desk.book_ticker, 2),
-                ("depth", desk.depth, 10),
             )
         )
 

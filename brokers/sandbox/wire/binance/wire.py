@@ -10,6 +10,7 @@ from brokers.sandbox.wire.base import Route, WireAnswer, WireRequest
 from brokers.sandbox.wire.binance.account import AccountDesk
 from brokers.sandbox.wire.binance.algo_orders import AlgoDesk
 from brokers.sandbox.wire.binance.coin_account import CoinAccountDesk
+from brokers.sandbox.wire.binance.depth import DepthDesk
 from brokers.sandbox.wire.binance.gate import BinanceGate
 from brokers.sandbox.wire.binance.listing import Listing
 from brokers.sandbox.wire.binance.market import MarketDesk
@@ -43,6 +44,7 @@ class FuturesWire(BinanceGate):
         rows = OrderRows(self, listing)
         coin = self.kind is ContractKind.INVERSE
         self._market = MarketDesk(self, listing, coin=coin)
+        self._depth = DepthDesk(self, listing)
         self._accounts = (CoinAccountDesk if coin else AccountDesk)(self, listing)
         self._orders = OrderDesk(self, listing, rows, pace)
         self._algo = AlgoDesk(self, listing, rows, pace)
@@ -62,11 +64,13 @@ class FuturesWire(BinanceGate):
             ("premiumIndex", desk.premium_index, self.mark_weight),
             ("ticker/bookTicker", desk.book_ticker, 2),
             ("ticker/price", desk.price_ticker, 1),
-            ("depth", desk.depth, 10),
         )
-        return tuple(
-            Route(method="GET", path=self.prefix + path, handler=handler, signed=False, weight=weight)
-            for path, handler, weight in handlers
+        return (
+            self._depth.route(self.prefix + "depth"),
+            *(
+                Route(method="GET", path=self.prefix + path, handler=handler, signed=False, weight=weight)
+                for path, handler, weight in handlers
+            ),
         )
 
     @abstractmethod

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from brokers.sandbox.engine import Engine
 from brokers.sandbox.wire.base import Route, Wire, WireAnswer, WireRequest
 from brokers.sandbox.wire.coinbase.answers import error, refused_order, unauthorized
+from brokers.sandbox.wire.coinbase.books import Books
 from brokers.sandbox.wire.coinbase.deform import deform
 from brokers.sandbox.wire.coinbase.gate import Gate
 from brokers.sandbox.wire.coinbase.listing import Listing
@@ -34,6 +35,7 @@ class CoinbaseWire(Wire):
         listing = Listing(engine)
         self._gate = Gate(engine)
         self._market = Market(engine, listing)
+        self._books = Books(engine, listing)
         self._statement = Statement(self, listing)
         self._trade = Trade(self, listing, OrderDesk(self, listing))
 
@@ -51,6 +53,7 @@ class CoinbaseWire(Wire):
         public = {
             f"{V3}time": self._market.time,
             f"{V3}market/products": self._market.products,
+            f"{V3}market/product_book": self._books.book,
             "/v2/currencies": self._market.currencies,
             "/v2/currencies/crypto": self._market.crypto,
             "/v2/exchange-rates": self._market.exchange_rates,
@@ -59,6 +62,7 @@ class CoinbaseWire(Wire):
             "key_permissions": self._statement.key_permissions,
             "accounts": self._statement.accounts,
             "products": self._market.products,
+            "product_book": self._books.book,
             "transaction_summary": self._market.transaction_summary,
             "cfm/balance_summary": self._statement.balance_summary,
             "cfm/positions": self._statement.positions,

@@ -20,6 +20,7 @@ from brokers.port import Broker, Capabilities
 from brokers.profile import NO_PARAMS, Json, Request
 from brokers.registry import BrokerSpec
 from brokers.venues.kraken.futures import cancelling, keys
+from brokers.venues.kraken.futures.depth import BOOKS
 from brokers.venues.kraken.futures.envelope import list_of
 from brokers.venues.kraken.futures.markets import read_instruments
 from brokers.venues.kraken.futures.orders import (
@@ -57,6 +58,7 @@ class KrakenFuturesBroker(CcxtBroker[RawSnapshot]):
 
     profile = KRAKEN_FUTURES
     outcomes = OUTCOMES
+    book_calls = BOOKS
     capabilities: ClassVar = Capabilities(
         order_time_to_live=ORDER_TIME_TO_LIVE,
         ids_unique_for_ever=True,

@@ -13,6 +13,7 @@ ORDER_TIME_TO_LIVE = timedelta(seconds=3)
 
 KEY_CHECK, ORDERS_STATUS = "authGetApiKeysCheck", "privatePostOrdersStatus"
 TIMER = "privatePostCancelallordersafter"
+ORDER_BOOK = "publicGetOrderbook"
 
 COSTS = MappingProxyType(
     {
@@ -26,6 +27,7 @@ COSTS = MappingProxyType(
         TIMER: 25,
         "publicGetInstruments": 0,
         "publicGetTickers": 0,
+        ORDER_BOOK: 0,
         "historyGetOrders": 0,
         KEY_CHECK: 1,
     }

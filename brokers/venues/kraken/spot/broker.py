@@ -35,6 +35,7 @@ from brokers.port import Broker, Capabilities
 from brokers.profile import Json, Request
 from brokers.registry import BrokerSpec
 from brokers.venues.kraken.spot import cancelling, keys
+from brokers.venues.kraken.spot.depth import BOOKS
 from brokers.venues.kraken.spot.envelope import object_of, result_of, rows_by_id
 from brokers.venues.kraken.spot.markets import find_rules, rate_pair, read_pairs
 from brokers.venues.kraken.spot.orders import order_params, read_ack, read_open_order, read_report
@@ -72,6 +73,7 @@ class KrakenSpotBroker(CcxtBroker[RawSnapshot]):
 
     profile = KRAKEN_SPOT
     outcomes = OUTCOMES
+    book_calls = BOOKS
     capabilities: ClassVar = Capabilities(
         order_time_to_live=ORDER_TIME_TO_LIVE,
         ids_unique_for_ever=False,

@@ -1,6 +1,7 @@
 """How orders execute: the book, resting orders, triggers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -32,6 +33,15 @@ def test_book_is_laid_out_around_mark(build: Callable[..., Engine]) -> None:
     depth = build(book=STEEP).depth("X-USDT")
     assert depth.asks == ((D(101), D("9.90")), (D(102), D("9.80")), (D(103), D("9.70")))
     assert depth.bids == ((D(99), D("10.10")), (D(98), D("10.20")), (D(97), D("10.30")))
+
+
+def test_an_instrument_may_have_a_book_of_its_own(build: Callable[..., Engine]) -> None:
+    spec = build().spec
+    engine = Engine(replace(spec, books={"X-USDT": STEEP}))
+    assert engine.depth("X-USDT").asks[0] == (D(101), D("9.90"))
+    assert Engine(replace(spec, books={})).depth("X-USDT").asks[0][0] < D("100.2")
+    with pytest.raises(ValueError, match="not listed: N-USDT"):
+        replace(spec, books={"N-USDT": STEEP})
 
 
 def test_large_market_order_slips_through_the_levels(
