@@ -114,6 +114,7 @@ class MarketRules:
 
     `lot_step`, `min_quantity` and the caps are in the venue's order unit (base coin, or contracts of
     `contract_size`); `price_step` and `min_notional` in quote. A `None` cap: the venue states none.
+    `price_band` is how far from mark a limit price may lie, as a fraction; `None`: not known.
     """
 
     symbol: Symbol
@@ -129,6 +130,7 @@ class MarketRules:
     max_limit_quantity: Decimal | None = None
     min_notional: Decimal | None = None
     reduce_only_exempt_from_minimum: bool = False
+    price_band: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Refuse steps that no quantity could respect."""

@@ -120,6 +120,8 @@ class LimitSettings(Section):
     step_fraction: Share = Decimal("0.5")  # of a position, in one order
     positions_per_step: Annotated[int, Field(ge=1, le=20)] = 3
     orders_per_minute: Annotated[int, Field(ge=1, le=600)] = 30
+    orders_per_hour: Annotated[int, Field(ge=1, le=6000)] = 360
+    orders_per_episode: Annotated[int, Field(ge=1, le=6000)] = 120
     steps_per_episode: Annotated[int, Field(ge=1, le=1000)] = 40
     episodes_per_hour: Annotated[int, Field(ge=1, le=600)] = 12
     slippage: Distance = Decimal("0.005")  # distance of the first limit price from mark
@@ -138,9 +140,10 @@ class LimitSettings(Section):
         if self.slippage > self.max_slippage:
             hint = "the first limit price stands nearer to mark than the last"
             yield Complaint(path=("slippage",), what="is above max_slippage", hint=hint)
-        if self.orders_per_minute < self.positions_per_step:
-            hint = "a single step could not be sent: raise it, or lower positions_per_step"
-            yield Complaint(path=("orders_per_minute",), what="is below positions_per_step", hint=hint)
+        for name in ("orders_per_minute", "orders_per_hour", "orders_per_episode"):
+            if getattr(self, name) < self.positions_per_step:
+                hint = "a single step could not be sent: raise it, or lower positions_per_step"
+                yield Complaint(path=(name,), what="is below positions_per_step", hint=hint)
 
 
 Caps = Mapping[Currency, Amount]

@@ -11,6 +11,7 @@ from brokers.errors import BrokerError, VenueUnavailable
 from config.resolution import ResolvedSecrets
 from config.schema import Settings
 from daemon.clock import SKEWED_S, Clock, SystemClock, skewed
+from daemon.commonmode import CommonMode
 from daemon.cycle import Cycle
 from daemon.errors import ConfigurationFault, FatalError
 from daemon.history import database_url, start_carrier
@@ -49,10 +50,16 @@ async def run(settings: Settings, secrets: ResolvedSecrets, clock: Clock | None 
         _tell_orders(journal, clock.now())
         trusted = await _connect(accounts)
         _tell_skew(trusted, clock)
-        board = Board()
+        board, common = Board(), CommonMode()
         guards = [
             Guard(
-                cycle=Cycle(guarded_of(settings, account), journal=journal, clock=clock, is_ready=is_ready),
+                cycle=Cycle(
+                    guarded_of(settings, account),
+                    journal=journal,
+                    clock=clock,
+                    is_ready=is_ready,
+                    common=common,
+                ),
                 board=board,
                 clock=clock,
             )

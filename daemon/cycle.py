@@ -14,6 +14,7 @@ from brokers.errors import BrokerError
 from brokers.models import AccountId
 from daemon.clock import Clock
 from daemon.clockwatch import ClockWatch
+from daemon.commonmode import CommonMode
 from daemon.daybook import Daybook
 from daemon.deadman import DeadMan
 from daemon.diary import log_transitions
@@ -27,15 +28,17 @@ from daemon.leverage import LeverageKeeper
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
 from daemon.notebook import Notebook
+from daemon.pace import next_look_s
 from daemon.proposals import Proposals
 from daemon.provision import Provided, Provision, Wants
+from daemon.restraint import Restraint, step_alarm
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
 from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide
 from daemon.risk.policy import Action, Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
-from daemon.sentences import doing_of, failed, sentence_of
+from daemon.sentences import doing_of, sentence_of
 from daemon.settlement import Settlement
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
@@ -49,16 +52,19 @@ RUNGS_AT_ONCE = 8
 CONFIRMATIONS = 3
 """A picture that keeps getting worse needs a further read at each new level; so many within one cycle."""
 
-AFTER_ACTION_S = 0.1
-WHILE_SETTLING_S = 0.5
-JUST_AFTER_S = 0.05
-WHILE_ALARMED_S = 1.0
-
 
 class Cycle:
     """The cycles of one account; `run` is one of them."""
 
-    def __init__(self, guarded: Guarded, *, journal: Journal, clock: Clock, is_ready: bool = False) -> None:
+    def __init__(
+        self,
+        guarded: Guarded,
+        *,
+        journal: Journal,
+        clock: Clock,
+        is_ready: bool = False,
+        common: CommonMode | None = None,
+    ) -> None:
         self._account = guarded.account
         self._connect = guarded.connect
         self._is_ready = is_ready
@@ -99,6 +105,9 @@ class Cycle:
             sent = journal.intents.of_episode(self._account, self._alarm.episode.number)
             self._ladder.catch_up.recall(sent, now=clock.now(), uptime=clock.uptime())
         self._foresight = Foresight(guarded.policy)
+        self._restraint = Restraint(
+            self._account, guarded.policy.limits, common or CommonMode(), journal=journal, clock=clock
+        )
         self._previous: Assessment | None = None
         self._transitions: list[Transition] = []
         self._is_stopping = False
@@ -130,6 +139,7 @@ class Cycle:
             provided = None
             if isinstance(decision, (Act, Advise)):
                 provided = await self._provision.take(sight.snapshot)
+                self._tell(self._restraint.saw_orders(provided.orders or (), self._clock.now()))
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
@@ -179,7 +189,7 @@ class Cycle:
     def _judge(self, sight: Sight) -> Decision:
         self._advance(sight)
         self._daybook.follow(sight.observation)
-        limited = self._daybook.breakers()
+        limited = self._daybook.broken()
         self._proposals.review(self._alarm, sight.observation, self._mandate.mode(), limited)
         return self._decide(sight, None)
 
@@ -193,16 +203,21 @@ class Cycle:
             flattening=latched_units(self._journal, self._account),
             outlooks=self._foresight.follow(sight.observation),
         )
-        self._transitions.extend(transitions)
-        self._notebook.note(transitions)
-        log_transitions(self._account, self._alarm.seen_level, transitions)
+        self._tell(transitions)
+        settled = not self._is_unsettled(sight)
+        self._tell(self._restraint.see(sight, self._alarm, transitions, is_settled=settled))
         if sight.assessment is not None:
             self._previous = sight.assessment
         self._ladder.memory.next_picture(self._clock.uptime())
         is_idle = self._alarm.episode is None and not self._policy.actions_at(self._alarm.level)
-        is_idle = is_idle and not self._daybook.breakers()
+        is_idle = is_idle and not self._daybook.broken()
         if is_idle or (before is None and self._alarm.episode is not None):
             self._ladder.memory = RungMemory()
+
+    def _tell(self, transitions: tuple[Transition, ...]) -> None:
+        self._transitions.extend(transitions)
+        self._notebook.note(transitions)
+        log_transitions(self._account, self._alarm.seen_level, transitions)
 
     def _is_alarmed(self) -> bool:
         """Whether reads protect: they then use the emergency door and the reserve of the budget."""
@@ -213,7 +228,7 @@ class Cycle:
         return self._mandate.mode() is not Mode.OBSERVE and bool(
             self._alarm.episode is not None
             or self._policy.actions_at(self._alarm.level)
-            or self._daybook.breakers()
+            or self._daybook.broken()
         )
 
     def _is_calm(self, decision: Decision) -> bool:
@@ -232,7 +247,7 @@ class Cycle:
         worst = self._previous.worst if self._previous else None
         may_move_in = Action.TOP_UP in actions and memory.top_ups < policy.limits.top_ups_per_episode
         by_level = Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime())
-        by_limit = bool(self._daybook.breakers()) and memory.is_awake(self._clock.uptime())
+        by_limit = bool(self._daybook.broken()) and memory.is_awake(self._clock.uptime())
         return Wants(
             orders=by_level or by_limit,
             funds_in=worst.currency if may_move_in and worst is not None else None,
@@ -249,27 +264,34 @@ class Cycle:
 
     def _context(self, sight: Sight, provided: Provided | None) -> Context:
         now, journal, memory = self._clock.now(), self._journal, self._ladder.memory
-        is_behind = sight.snapshot is not None and self._ladder.catch_up.is_behind(
-            sight.snapshot, self._clock.uptime()
-        )
+        standing = self._restraint.standing()
         return Context(
             halted=self._mandate.is_halted(),
-            unsettled=is_behind or self._ladder.repaying.is_fresh() or bool(self._settlement.open()),
+            unsettled=self._is_unsettled(sight),
             rungs=memory.rungs,
             cancellable_orders=None if provided is None else len(provided.orders or ()),
             funds=None if provided is None else provided.funds,
             top_ups_in_episode=memory.top_ups,
             can_repay=self._ladder.repaying.is_offered,
             repayments_in_episode=self._ladder.repaying.count_in(self._episode_number()),
-            orders_last_minute=self._orders_last_minute(),
             steps=memory.steps,
             episodes_last_hour=journal.episodes.count_since(
                 self._account, now - timedelta(hours=1), until=now
             ),
             flattening=latched_units(self._journal, self._account),
             approved=bool(self._proposals.approved()),
-            breakers=self._daybook.breakers(),
+            broken=self._daybook.broken(),
+            trips=standing.trips,
+            may_step=standing.may_step,
+            twin=standing.twin,
         )
+
+    def _is_unsettled(self, sight: Sight) -> bool:
+        """Whether the picture may not hold yet what we have written."""
+        is_behind = sight.snapshot is not None and self._ladder.catch_up.is_behind(
+            sight.snapshot, self._clock.uptime()
+        )
+        return is_behind or self._ladder.repaying.is_fresh() or bool(self._settlement.open())
 
     def _orders_last_minute(self) -> int:
         now = self._clock.now()
@@ -295,6 +317,7 @@ class Cycle:
             else:
                 climb = await self._ladder.climb(decision, footing)
             if not climb.gave_nothing:
+                self._tell(step_alarm(decision, climb, self._clock.now(), self._episode_number()))
                 break
             decision = self._decide(sight, provided)
         if climb is not None and climb.sent and not climb.intents:
@@ -327,7 +350,8 @@ class Cycle:
 
     def distress(self, error: Exception) -> CycleOutcome:
         """Return the outcome of a cycle that `error` ended: unprotected, and at least as bad as known."""
-        return failed(error, self._alarm, self._clock.now(), self._mandate.configured, self._transitions)
+        mode, transitions = self._mandate.configured, tuple(self._transitions)
+        return CycleOutcome.failed(self._alarm, mode, transitions, at=self._clock.now(), error=error)
 
     def _outcome(
         self, sight: Sight, decision: Decision, climb: Climb | None, duration_s: float
@@ -357,19 +381,13 @@ class Cycle:
             shock=seen.shock if seen else None,
         )
 
+    def _next_s(self, climb: Climb | None, duration_s: float) -> float:
+        acute = climb is not None and climb.sent > 0 and self._is_acute()
+        venue = self._broker.capabilities
+        return next_look_s(
+            self._alarm, self._policy, venue, self._settlement, acute=acute, duration_s=duration_s
+        )
+
     def _is_acute(self) -> bool:
         """Whether the account is still in danger, so that the next look follows at once."""
         return self._previous is not None and self._previous.level >= Level.CRITICAL
-
-    def _next_s(self, climb: Climb | None, duration_s: float) -> float:
-        interval = self._policy.poll_interval.total_seconds()
-        pace = self._broker.capabilities.protective_pace.total_seconds()
-        if self._settlement.open():
-            proof = self._settlement.proof_in_s()
-            wait = pace if proof is None else min(pace, proof + JUST_AFTER_S)
-            return min(max(WHILE_SETTLING_S, wait), interval)
-        if climb is not None and climb.sent and self._is_acute():
-            return min(AFTER_ACTION_S, interval)
-        if self._alarm.level >= Level.CRITICAL or self._alarm.protection is Protection.UNPROTECTED:
-            interval = min(max(WHILE_ALARMED_S, pace), interval)
-        return max(interval - duration_s, 0.05)

@@ -15,7 +15,7 @@ from typing import Any
 from brokers.models import AccountId, ContractKind, Side
 from daemon.clock import Clock
 from daemon.logs import logger
-from daemon.risk.answer import Breaker
+from daemon.risk.answer import BrokenLimit
 from daemon.risk.assessment import Assessment
 from daemon.risk.daily_loss import Breach
 from daemon.risk.daybook import Coin, Day, Holding, Mark, Move, begin, follow, mark_of
@@ -49,7 +49,7 @@ class Daybook:
         self._saved: dict[str, datetime] = {}
         self._unknown: set[str] = set()
 
-    def breakers(self) -> dict[str, Breaker]:
+    def broken(self) -> dict[str, BrokenLimit]:
         """Return what holds now, by unit; nothing where a breach only alarms."""
         limit = self._policy.daily_loss
         if limit is None or limit.breach is Breach.ALARM:
@@ -57,7 +57,7 @@ class Daybook:
         flatten = limit.breach is Breach.FLATTEN
         held = [name.removeprefix(BROKEN) for name in self._latches() if name.startswith(BROKEN)]
         return {
-            unit: Breaker(reason=Reason.DAILY_LOSS, flatten=flatten, detail=self._figures(unit))
+            unit: BrokenLimit(reason=Reason.DAILY_LOSS, flatten=flatten, detail=self._figures(unit))
             for unit in held
         }
 

@@ -17,6 +17,10 @@ BAD_NEWS = {
     TransitionKind.LEVERAGE_OVER_CAP,
     TransitionKind.DEBT_DRIVES_RISK,
     TransitionKind.CALL_AHEAD,
+    TransitionKind.BREAKER_TRIPPED,
+    TransitionKind.STEP_DESPITE_BREAKER,
+    TransitionKind.REOPENED,
+    TransitionKind.TWIN_SUSPECTED,
 }
 
 

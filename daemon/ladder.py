@@ -23,6 +23,7 @@ from daemon.recording import plan_summary, repayment_summary
 from daemon.repaying import Repaying, repayment_sentence
 from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.guard import History, RefusedPlan, approve
+from daemon.risk.plan import first_step
 from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.proposal import Proposal, repaid_within
 from daemon.risk.reason import Reason
@@ -220,6 +221,8 @@ class Ladder:
         if isinstance(planned, Infeasible):
             self.memory.pass_by(unit, act.action, planned.reason)
             return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
+        if act.single:
+            planned = first_step(planned)
         checked = approve(
             planned,
             snapshot=footing.snapshot,
@@ -228,6 +231,7 @@ class Ladder:
             history=History(
                 orders_last_minute=footing.orders_last_minute,
                 steps_in_episode=self.memory.steps.get(unit, 0),
+                single_step=act.single,
             ),
             now=self._broker.venue_now(),
         )

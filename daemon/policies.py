@@ -96,6 +96,8 @@ def _limits(limits: LimitSettings) -> ReductionLimits:
         step_fraction=limits.step_fraction,
         positions_per_step=limits.positions_per_step,
         orders_per_minute=limits.orders_per_minute,
+        orders_per_hour=limits.orders_per_hour,
+        orders_per_episode=limits.orders_per_episode,
         steps_per_episode=limits.steps_per_episode,
         episodes_per_hour=limits.episodes_per_hour,
         slippage=limits.slippage,

@@ -2,17 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 from brokers.orders import CancelReport, OpenOrder, Verdict
 from daemon.execution import Ticket
 from daemon.footing import Climb
-from daemon.risk.assessment import Protection
 from daemon.risk.decision import Act, Advise, Confirm, Decision, sentence
-from daemon.risk.policy import Mode
-from daemon.risk.reason import Reason
-from daemon.risk.standing import Alarm, Transition
-from daemon.state import CycleOutcome
 from database.records import Intent, Transfer
 
 
@@ -76,29 +70,3 @@ def sentence_of(decision: Decision, climb: Climb | None) -> str:
     if climb.gave_nothing:
         return f"{climb.sentence}; {sentence(decision)}"
     return climb.sentence
-
-
-def failed(
-    error: Exception, alarm: Alarm, now: datetime, mode: Mode, transitions: Sequence[Transition]
-) -> CycleOutcome:
-    """Return the outcome of a cycle that `error` ended: unprotected, and at least as bad as known."""
-    return CycleOutcome(
-        account=alarm.account_id,
-        at=now,
-        level=alarm.seen_level,
-        protection=Protection.UNPROTECTED,
-        mode=mode,
-        doing="failed",
-        reason=Reason.OWN_FAILURE,
-        sentence=f"the cycle failed: {error}",
-        unit=None,
-        utilization=None,
-        maintenance_ratio=None,
-        leverage=None,
-        positions=None,
-        orders_sent=0,
-        episode=alarm.episode.number if alarm.episode else None,
-        transitions=tuple(transitions),
-        duration_s=0.0,
-        next_s=0.0,
-    )

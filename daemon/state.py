@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Self
 
 from brokers.models import AccountId
 from daemon.risk.assessment import Protection
@@ -11,7 +12,7 @@ from daemon.risk.forecast import Outlook
 from daemon.risk.policy import Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.shock import Shock
-from daemon.risk.standing import Transition
+from daemon.risk.standing import Alarm, Transition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,32 @@ class CycleOutcome:
     cash: bool = False
     outlook: Outlook | None = None
     shock: Shock | None = None
+
+    @classmethod
+    def failed(
+        cls, alarm: Alarm, mode: Mode, transitions: tuple[Transition, ...], *, at: datetime, error: Exception
+    ) -> Self:
+        """Return the outcome of a cycle that `error` ended: unprotected, and at least as bad as known."""
+        return cls(
+            account=alarm.account_id,
+            at=at,
+            level=alarm.seen_level,
+            protection=Protection.UNPROTECTED,
+            mode=mode,
+            doing="failed",
+            reason=Reason.OWN_FAILURE,
+            sentence=f"the cycle failed: {error}",
+            unit=None,
+            utilization=None,
+            maintenance_ratio=None,
+            leverage=None,
+            positions=None,
+            orders_sent=0,
+            episode=alarm.episode.number if alarm.episode else None,
+            transitions=transitions,
+            duration_s=0.0,
+            next_s=0.0,
+        )
 
 
 class Board:

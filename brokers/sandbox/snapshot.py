@@ -48,6 +48,7 @@ def market_rules(instrument: Instrument, *, reduce_only_exempt: bool) -> MarketR
         max_limit_quantity=None if most_limit is None else instrument.to_contracts(most_limit),
         min_notional=instrument.min_notional,
         reduce_only_exempt_from_minimum=reduce_only_exempt,
+        price_band=instrument.price_band,
     )
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from brokers.models import Measure
+from daemon.risk.breakers import Trip
 from daemon.risk.figures import money, percent
 from daemon.risk.policy import Action, Level, level_word
 from daemon.risk.reason import Reason
@@ -34,7 +35,7 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breaker:
+class BrokenLimit:
     """A limit that was broken and holds, whatever the level.
 
     Risk-increasing orders are cancelled as they are found, with `flatten` the unit's positions are closed,
@@ -55,8 +56,9 @@ class Context:
     `None`: unknown, or not wanted. `can_repay`: the venue has a call that gives back debt. `steps` are the
     reducing steps that each unit has taken in this episode, by key; one that is not named has taken none.
     `flattening` names units whose flatten is latched. `ordered` is an operator's command for `ordered_unit`
-    (`None`: every unit); `approved` that an operator approved what was advised. `breakers` are the limits
-    that were broken, by unit.
+    (`None`: every unit); `approved` that an operator approved what was advised. `trips` are tripped breakers,
+    `may_step` says whether a single order may follow despite them; `twin` is why another margind may be here.
+    `broken` are the limits that were broken, by unit.
     """
 
     halted: bool = False
@@ -67,14 +69,16 @@ class Context:
     top_ups_in_episode: int = 0
     can_repay: bool = False
     repayments_in_episode: int = 0
-    orders_last_minute: int = 0
     steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     episodes_last_hour: int = 0
     flattening: frozenset[str] = frozenset()
     ordered: Action | None = None
     ordered_unit: str | None = None
     approved: bool = False
-    breakers: Mapping[str, Breaker] = field(default_factory=lambda: MappingProxyType({}))
+    broken: Mapping[str, BrokenLimit] = field(default_factory=lambda: MappingProxyType({}))
+    trips: tuple[Trip, ...] = ()
+    may_step: bool = True
+    twin: str = ""
 
     def over(self, unit: str, action: Action) -> Rung | None:
         """Return the rung of `unit` for `action` if it is over."""
@@ -130,13 +134,16 @@ class Advise:
 class Act:
     """Do `action` on the unit of `facts`. `amount`: what to move in, in the unit's currency (TOP_UP only).
 
-    FLATTEN is to be latched by the caller: it goes on until a good picture shows the unit flat.
+    FLATTEN is to be latched by the caller: it goes on until a good picture shows the unit flat. `despite`: a
+    breaker is tripped, and the step is alarmed; `single`: it may only be one order, or one pair of a hedge.
     """
 
     action: Action
     reason: Reason
     facts: Facts
     amount: Decimal | None = None
+    despite: Reason | None = None
+    single: bool = False
 
 
 Decision = Hold | Confirm | Advise | Act

@@ -20,7 +20,7 @@ from daemon.risk.alarm import REACHED, waiting_time
 from daemon.risk.answer import (
     Act,
     Advise,
-    Breaker,
+    BrokenLimit,
     Confirm,
     Context,
     Decision,
@@ -69,10 +69,9 @@ def decide(
             held = _restrain(wanted, mode, context)
             if held is not None:
                 return held
-            spent = _spent_budget(wanted, observation, policy, context)
-            if spent is None:
-                return wanted
-            answer = Hold(reason=spent, facts=wanted.facts, instead_of=wanted.action)
+            answer = _within_budgets(wanted, observation, policy, context)
+            if isinstance(answer, Act):
+                return answer
         if fallback is None or (isinstance(answer, Confirm) and isinstance(fallback, Hold)):
             fallback = answer
     return fallback or _calm(alarm, observation, policy)
@@ -104,26 +103,26 @@ def _answers(
 def _hold_to_limits(assessment: Assessment, policy: MarginPolicy, context: Context) -> Iterator[Decision]:
     """Yield an answer for every unit for which a broken limit holds."""
     for unit in assessment.units:
-        if unit.key in context.breakers:
-            yield _hold_to_limit(unit, context.breakers[unit.key], policy, context)
+        if unit.key in context.broken:
+            yield _hold_to_limit(unit, context.broken[unit.key], policy, context)
 
 
 def _hold_to_limit(
-    unit: UnitAssessment, breaker: Breaker, policy: MarginPolicy, context: Context
+    unit: UnitAssessment, limit: BrokenLimit, policy: MarginPolicy, context: Context
 ) -> Decision:
     """Keep a unit from growing, or close it, as long as a broken limit holds."""
-    facts = replace(facts_of(unit, policy), detail=breaker.detail)
+    facts = replace(facts_of(unit, policy), detail=limit.detail)
     blocked = _on_good_picture(unit, policy)
     if blocked is not None:
         return blocked
     resting = context.over(unit.key, Action.CANCEL_ORDERS)
     may_cancel = resting is None or resting.reason is Reason.ORDERS_COME_BACK
     if may_cancel and context.cancellable_orders != 0:
-        return Act(action=Action.CANCEL_ORDERS, reason=breaker.reason, facts=facts)
+        return Act(action=Action.CANCEL_ORDERS, reason=limit.reason, facts=facts)
     closing = context.over(unit.key, Action.FLATTEN)
-    if breaker.flatten and unit.has_positions and closing is None:
-        return Act(action=Action.FLATTEN, reason=breaker.reason, facts=facts)
-    return Hold(reason=breaker.reason if closing is None else closing.reason, facts=facts)
+    if limit.flatten and unit.has_positions and closing is None:
+        return Act(action=Action.FLATTEN, reason=limit.reason, facts=facts)
+    return Hold(reason=limit.reason if closing is None else closing.reason, facts=facts)
 
 
 def _go_on_flattening(
@@ -235,6 +234,9 @@ def _restrain(act: Act, mode: Mode, context: Context) -> Hold | Advise | None:
     by_operator = act.reason is Reason.OPERATOR_ORDER
     if context.halted:
         return Hold(reason=Reason.HALTED, facts=act.facts, instead_of=act.action)
+    if context.twin:
+        facts = replace(act.facts, detail=context.twin)
+        return Hold(reason=Reason.UNKNOWN_OWN_ORDER, facts=facts, instead_of=act.action)
     if context.unsettled:
         return Hold(reason=Reason.SETTLING, facts=act.facts, instead_of=act.action)
     if mode is Mode.OBSERVE and not by_operator:
@@ -244,23 +246,29 @@ def _restrain(act: Act, mode: Mode, context: Context) -> Hold | Advise | None:
     return None
 
 
-def _spent_budget(act: Act, assessment: Assessment, policy: MarginPolicy, context: Context) -> Reason | None:
-    """Return the budget that an ordering act would break.
+def _within_budgets(act: Act, assessment: Assessment, policy: MarginPolicy, context: Context) -> Act | Hold:
+    """Return what budgets and breakers leave of an ordering act.
 
     Too many episodes an hour mean that something fights us, or that a figure flaps: then only a unit that the
-    venue itself is about to liquidate is still acted upon.
+    venue itself is about to liquidate is still acted upon. What breakers stop below LIQUIDATION goes on
+    there, slowly where they say so.
     """
     if act.action not in {Action.REDUCE, Action.FLATTEN}:
-        return None
-    limits = policy.limits
-    if context.orders_last_minute + limits.positions_per_step > limits.orders_per_minute:
-        return Reason.ORDER_BUDGET
+        return act
     unit = assessment.unit(act.facts.unit) if act.facts.unit is not None else None
     near = unit is not None and venue_is_near(unit)
     latched = act.reason in {Reason.OPERATOR_ORDER, Reason.FLATTEN_LATCHED, Reason.DAILY_LOSS}
-    if context.episodes_last_hour > limits.episodes_per_hour and not near and not latched:
-        return Reason.EPISODE_BUDGET
-    return None
+    if context.episodes_last_hour > policy.limits.episodes_per_hour and not near and not latched:
+        return Hold(reason=Reason.EPISODE_BUDGET, facts=act.facts, instead_of=act.action)
+    if not context.trips:
+        return act
+    slowing = next((trip for trip in context.trips if trip.slows), None)
+    trip = slowing or context.trips[0]
+    goes_on = latched or (unit is not None and unit.level is Level.LIQUIDATION)
+    if goes_on and (slowing is None or context.may_step):
+        return replace(act, despite=trip.reason, single=slowing is not None)
+    facts = replace(act.facts, detail=trip.detail)
+    return Hold(reason=trip.reason, facts=facts, instead_of=act.action)
 
 
 def _calm(alarm: Alarm, assessment: Assessment, policy: MarginPolicy) -> Hold:

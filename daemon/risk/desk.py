@@ -5,19 +5,24 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from brokers.models import AccountSnapshot, Measure, Position, Symbol
-from brokers.numbers import ZERO
+from brokers.numbers import ONE, ZERO
 from brokers.order_book import OrderBook
+from daemon.risk.depth import depth_within, slice_of
 from daemon.risk.picture import PositionKey, UnitPicture, ValuedPosition
 from daemon.risk.plan import Infeasible, PlannedOrder, ReductionPlan
 from daemon.risk.policy import Action, MarginPolicy, ReductionLimits
+from daemon.risk.pricing import break_even, limit_price
 from daemon.risk.reason import Reason
 from daemon.risk.shortfall import Shortfall, expected_ratio
-from daemon.risk.sizing import Lots, limit_price
+from daemon.risk.sizing import Lots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """One step on one unit. `excluded` are positions that cannot be traded now; `books` are fresh."""
+    """One step on one unit. `excluded` are positions that cannot be traded now; `books` are fresh.
+
+    `urgency` is from 0, where de-levering begins, to 1.
+    """
 
     unit: UnitPicture
     snapshot: AccountSnapshot
@@ -26,18 +31,49 @@ class Desk:
     market: bool
     excluded: frozenset[PositionKey]
     books: Mapping[Symbol, OrderBook]
+    urgency: Decimal = ZERO
 
     @property
     def limits(self) -> ReductionLimits:
         """The limits of the account's policy."""
         return self.policy.limits
 
-    def price(self, position: Position) -> Decimal | None:
-        """Return the limit of an order on `position`; `None`: market."""
-        rules = self.snapshot.markets.get(position.symbol)
-        if self.market or rules is None:
+    def price(self, valued: ValuedPosition, quantity: Decimal) -> Decimal | None:
+        """Return the limit of an order of `quantity` on a position; `None`: market."""
+        book = self.books.get(valued.position.symbol)
+        return None if self.market else self._limit(valued, self.urgency, book, quantity)
+
+    def within_depth(self, valued: ValuedPosition, wanted: Decimal) -> Decimal:
+        """Return how much of `wanted` a fresh book holds at an allowed price; all of it if urgent."""
+        book = self.books.get(valued.position.symbol)
+        if book is None or self.urgency >= ONE:
+            return wanted
+        limit = self._limit(valued, ONE if self.market else self.urgency)
+        if limit is None:
+            return wanted
+        return slice_of(wanted, depth_within(book, valued.position.closing_side, limit))
+
+    def _limit(
+        self,
+        valued: ValuedPosition,
+        given: Decimal,
+        book: OrderBook | None = None,
+        quantity: Decimal | None = None,
+    ) -> Decimal | None:
+        """Return the worst price that an order accepts; `None`: there are no market rules, or no mark."""
+        rules = self.snapshot.markets.get(valued.position.symbol)
+        if rules is None:
             return None
-        return limit_price(position, rules, self.limits, self.step)
+        return limit_price(
+            valued.position,
+            rules,
+            self.limits,
+            tries=self.step,
+            given=given,
+            bound=break_even(valued, self.unit, self.policy),
+            book=book,
+            quantity=quantity,
+        )
 
     def lots(self, valued: ValuedPosition, most: Decimal) -> Lots | None:
         """Return the bounds of an order that takes `most` at most; `None`: there are no market rules."""
@@ -69,7 +105,7 @@ class Desk:
         order = PlannedOrder(
             position=valued.position,
             quantity=quantity,
-            limit_price=self.price(valued.position),
+            limit_price=self.price(valued, quantity),
             cost=cost,
             expected_utilization=expected_ratio(state, Measure.UTILIZATION),
             expected_maintenance=expected_ratio(state, Measure.MAINTENANCE),

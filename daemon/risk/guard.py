@@ -24,10 +24,15 @@ from daemon.risk.reason import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What was sent already: within a minute for the account, in this episode for the plan's unit."""
+    """What was sent already: within a minute for the account, in this episode for the plan's unit.
+
+    `single_step`: a breaker is tripped, and the plan may hold one order or one pair; of those
+    twice as many fit into a minute.
+    """
 
     orders_last_minute: int
     steps_in_episode: int
+    single_step: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +117,11 @@ def _budget_objections(plan: ReductionPlan, limits: ReductionLimits, history: Hi
     if not plan.orders:
         yield Objection(reason=Reason.EMPTY_PLAN, detail="no orders")
     planned = history.orders_last_minute + len(plan.orders)
-    if planned > limits.orders_per_minute:
+    first = plan.orders[0].group if plan.orders else None
+    alone = len(plan.orders) == 1 or (first is not None and {order.group for order in plan.orders} == {first})
+    if history.single_step and plan.orders and not alone:
+        yield Objection(reason=Reason.SINGLE_STEP, detail=f"{len(plan.orders)} orders despite a breaker")
+    if planned > limits.orders_per_minute * (2 if history.single_step else 1):
         detail = f"{planned} orders within a minute, at most {limits.orders_per_minute}"
         yield Objection(reason=Reason.ORDER_BUDGET, detail=detail)
     if plan.action is not Action.FLATTEN and history.steps_in_episode >= limits.steps_per_episode:

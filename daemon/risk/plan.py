@@ -1,6 +1,6 @@
 """What a reducing step is: its orders, or why there are none. `reduction.py` makes one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -61,3 +61,17 @@ class Infeasible:
     reason: Reason
     detail: str
     dust: tuple[PositionKey, ...] = ()
+
+
+def first_step(plan: ReductionPlan) -> ReductionPlan:
+    """Return `plan` with its first order alone, or its first pair."""
+    first = plan.orders[0]
+    orders = tuple(
+        order
+        for order in plan.orders
+        if order is first or (first.group is not None and order.group == first.group)
+    )
+    if len(orders) == len(plan.orders):
+        return plan
+    cost = sum((order.cost for order in orders), Decimal(0))
+    return replace(plan, orders=orders, cost=cost, reaches_target=False)

@@ -132,6 +132,8 @@ class ReductionLimits:
     step_fraction: Decimal = Decimal("0.5")
     positions_per_step: int = 3
     orders_per_minute: int = 30
+    orders_per_hour: int = 360
+    orders_per_episode: int = 120
     steps_per_episode: int = 40
     episodes_per_hour: int = 12
     top_ups_per_episode: int = 2
@@ -153,8 +155,9 @@ class ReductionLimits:
             raise ValueError("top-ups and repayments per episode and market_every cannot be negative")
         if not ZERO < self.slippage <= self.max_slippage < ONE:
             raise ValueError(f"slippage {self.slippage} must be above 0 and within {self.max_slippage} < 1")
-        if self.orders_per_minute < self.positions_per_step:
-            raise ValueError("orders per minute must allow for the positions of one step")
+        budgets = (self.orders_per_minute, self.orders_per_hour, self.orders_per_episode)
+        if min(budgets) < self.positions_per_step:
+            raise ValueError("every budget of orders must allow for the positions of one step")
         if min(self.fee_rate, self.expected_slippage) < 0 or self.cost_rate >= ONE:
             raise ValueError(
                 f"fee rate {self.fee_rate} and expected slippage {self.expected_slippage} make no cost"

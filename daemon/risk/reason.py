@@ -35,6 +35,17 @@ class Reason(StrEnum):
     STEP_BUDGET = "step_budget"  # steps of this episode
     EPISODE_BUDGET = "episode_budget"  # episodes of the last hour
 
+    # breakers on ourselves
+    HOUR_ORDER_BUDGET = "hour_order_budget"  # orders of the last hour
+    EPISODE_ORDER_BUDGET = "episode_order_budget"  # orders of this episode
+    REDUCED_BEYOND = "reduced_beyond"  # more of a position was closed than it held
+    NO_PROGRESS = "no_progress"  # orders fill, and the position does not become smaller
+    SLIPPAGE_OVER_CAP = "slippage_over_cap"
+    COMMON_MODE = "common_mode"  # several venues breached at once
+    UNKNOWN_OWN_ORDER = "unknown_own_order"  # our tag, and not in our journal: a twin may be running
+    SINGLE_STEP = "single_step"  # the guard: more than one step despite a breaker
+    REOPENED = "reopened"  # somebody else opens again what is cut
+
     # the venue's leverage setting
     SETTING_OVER_CAP = "setting_over_cap"
     SETTING_LOWERED = "setting_lowered"

@@ -31,6 +31,7 @@ from daemon.risk.figures import percent
 from daemon.risk.picture import PositionKey, ValuedPosition, picture, value
 from daemon.risk.plan import Infeasible, PlannedOrder, ReductionPlan
 from daemon.risk.policy import Action, MarginPolicy
+from daemon.risk.pricing import urgency
 from daemon.risk.reason import Reason
 from daemon.risk.shortfall import Shortfall, out_of_danger, shortfalls, when_flat
 
@@ -68,6 +69,7 @@ def plan_reduction(
         step=step,
         market=urgent or policy.limits.is_market_step(step),
         books=books,
+        urgency=urgency(judged, policy),
         excluded=frozenset(excluded).union(p.key for p in snapshot.positions if not p.reducible),
     )
     state = shortfalls(found, snapshot, policy)
@@ -180,7 +182,8 @@ def _order(
     desk: Desk, chosen: Candidate, state: tuple[Shortfall, ...], *, group: int
 ) -> tuple[list[PlannedOrder], tuple[Shortfall, ...]]:
     """Return the orders that cut the legs of `chosen`, and what is left after them."""
-    wanted = chosen.needed(state, desk.limits.cost_rate)
+    needed = chosen.needed(state, desk.limits.cost_rate)
+    wanted = min(desk.within_depth(leg, needed) for leg in chosen.legs)
     sizes = [chosen.lots(leg).quantity(wanted, desk.limits.step_fraction) for leg in chosen.legs]
     known = [size for size in sizes if size is not None]
     orders: list[PlannedOrder] = []

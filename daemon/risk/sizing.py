@@ -1,11 +1,10 @@
-"""How a reducing order must look at the venue: whole lots, no dust left behind, a bounded price."""
+"""How large a reducing order may be at the venue: whole lots, no dust left behind."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.models import ContractKind, MarketRules, OrderSide, Position
+from brokers.models import ContractKind, MarketRules, Position
 from brokers.numbers import ceil_to_step, floor_to_step
-from daemon.risk.policy import ReductionLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +65,6 @@ class Lots:
     def _leaves_dust(self, quantity: Decimal) -> bool:
         """Whether `quantity` would leave a remainder that cannot be ordered any more."""
         return 0 < self.position.quantity - quantity < self.least
-
-
-def limit_price(position: Position, rules: MarketRules, limits: ReductionLimits, step: int) -> Decimal | None:
-    """Return the worst price that step number `step` accepts: the mark less (plus) slippage for a sale (buy).
-
-    Rounded to the price step on the side that fills. `None`: there is no mark to measure from.
-    """
-    mark = position.mark_price
-    if mark is None or mark <= 0:
-        return None
-    slippage = limits.slippage_at(step)
-    if position.closing_side is OrderSide.SELL:
-        return max(floor_to_step(mark * (1 - slippage), rules.price_step), rules.price_step)
-    return ceil_to_step(mark * (1 + slippage), rules.price_step)
 
 
 def _worth_in_quote(position: Position, rules: MarketRules) -> Decimal | None:

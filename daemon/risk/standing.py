@@ -171,6 +171,11 @@ class TransitionKind(StrEnum):
     DEBT_DRIVES_RISK = "debt_drives_risk"
     CALL_AHEAD = "call_ahead"
     CALL_AVERTED = "call_averted"  # what was announced is no longer near, and did not happen
+    BREAKER_TRIPPED = "breaker_tripped"
+    BREAKER_RESET = "breaker_reset"
+    STEP_DESPITE_BREAKER = "step_despite_breaker"  # at LIQUIDATION
+    REOPENED = "reopened"
+    TWIN_SUSPECTED = "twin_suspected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

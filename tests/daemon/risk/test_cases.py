@@ -3,9 +3,9 @@
 `cases.json` carries inputs, expected values and, for each, the public repository (or help page), path and
 test they come from. Covered: liquidation, bankruptcy and margin prices, requirements, tiers, triggers, the
 order of risk, leverage, sizing, top-ups, interest, profit, the overhang of a hedge, coins valued in dollars,
-venue ratios turned around. Left out, since the adapters read the venue's own or nothing in margind answers
-for them: collateral haircuts and multi-asset health, funding, maximum leverage per bracket, pacing of
-on-chain liquidators, and limit prices scaled by urgency.
+venue ratios turned around, limit prices that give way. Left out, since the adapters read the venue's own or
+nothing in margind answers for them: collateral haircuts and multi-asset health, funding, maximum leverage per
+bracket, and pacing of on-chain liquidators.
 """
 
 import json
@@ -39,6 +39,7 @@ Values = dict[str, Any]
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(), parse_float=Decimal, parse_int=Decimal)
 ELSEWHERE = {
     *("liquidation_price", "bankruptcy_price", "must_not_reproduce"),  # in test_cases_prices.py
+    "limit_price_for_forced_close",  # in test_pricing.py
     *("collateral_valuation", "hedge_mode_margin", "venue_ratio"),  # in test_cases_pictures.py
 }
 ONE, ZERO = Decimal(1), Decimal(0)

@@ -6,13 +6,16 @@ import pytest
 
 from brokers.models import Measure, UnitKind
 from daemon.risk.answer import Act, Advise, Confirm, Hold, Rung, RungState
-from daemon.risk.policy import Action, Level, MarginPolicy, Mode, ReductionLimits
+from daemon.risk.breakers import Trip
+from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 from daemon.risk.reason import Reason
 
 D = Decimal
 BUILD = Any
 LOOKED = {"cancellable_orders": 0}
 """Somebody looked for orders in this step and found none."""
+
+SPENT = Trip(reason=Reason.ORDER_BUDGET, detail="30 orders within a minute")
 
 
 def over(action: Action, reason: Reason, state: RungState = RungState.EXHAUSTED) -> Rung:
@@ -224,7 +227,8 @@ def test_a_unit_without_positions_has_nothing_to_cut(build: BUILD) -> None:
     [
         ({"halted": True}, Reason.HALTED),
         ({"unsettled": True}, Reason.SETTLING),
-        ({"orders_last_minute": 28}, Reason.ORDER_BUDGET),
+        ({"trips": (SPENT,), "may_step": False}, Reason.ORDER_BUDGET),
+        ({"twin": "1 open order"}, Reason.UNKNOWN_OWN_ORDER),
         ({"episodes_last_hour": 13}, Reason.EPISODE_BUDGET),
     ],
 )
@@ -237,8 +241,7 @@ def test_what_holds_margind_back_says_what_it_held_back(
     assert (hold.reason, hold.instead_of) == (reason, Action.REDUCE)
 
 
-def test_one_order_less_within_the_minute_is_still_allowed(build: BUILD) -> None:
-    assert isinstance(in_episode(build).decide(**LOOKED, orders_last_minute=27), Act)
+def test_one_episode_less_within_the_hour_is_still_allowed(build: BUILD) -> None:
     assert isinstance(in_episode(build).decide(**LOOKED, episodes_last_hour=12), Act)
 
 
@@ -314,15 +317,6 @@ def test_an_operators_command_heeds_halt_picture_target_and_unit(build: BUILD) -
     assert reason(ordered=Action.FLATTEN, rungs=refused) is Reason.DUST
     watch.levered("0.55", 2, age=6)
     assert reason(ordered=Action.FLATTEN) is Reason.STALE
-
-
-def test_limits_are_the_policys(build: BUILD) -> None:
-    policy = MarginPolicy(limits=ReductionLimits(orders_per_minute=3))
-
-    assert isinstance(in_episode(build, policy=policy).decide(**LOOKED), Act)
-    hold = in_episode(build, policy=policy).decide(**LOOKED, orders_last_minute=1)
-    assert isinstance(hold, Hold)
-    assert hold.reason is Reason.ORDER_BUDGET
 
 
 def test_the_first_cut_says_which_level_was_reached_and_later_ones_that_the_target_is_not(

@@ -4,10 +4,12 @@ from typing import Any
 
 from brokers.models import UnitKind
 from daemon.risk.answer import Act, Hold, Rung, RungState
+from daemon.risk.breakers import Trip
 from daemon.risk.policy import Action
 from daemon.risk.reason import Reason
 
 D = Decimal
+SPENT = Trip(reason=Reason.ORDER_BUDGET, detail="30 orders within a minute")
 
 BUILD = Any
 
@@ -115,6 +117,6 @@ def test_without_orders_left_another_unit_may_still_be_topped_up(build: BUILD) -
     watch = both_in_danger(build)
     no_funds_for = Rung(unit="USDC", action=Action.TOP_UP, state=RungState.EXHAUSTED, reason=Reason.CALM)
 
-    act = watch.decide(**LOOKED, funds=D(500), rungs=(no_funds_for,), orders_last_minute=30)
+    act = watch.decide(**LOOKED, funds=D(500), rungs=(no_funds_for,), trips=(SPENT,), may_step=False)
     assert isinstance(act, Act)
     assert (act.action, act.facts.unit) == (Action.TOP_UP, "USDT")

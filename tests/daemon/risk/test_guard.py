@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from brokers.models import AccountSnapshot, Finding, FindingCode, Side
 from daemon.risk.guard import ApprovedPlan, History, RefusedPlan, approve
+from daemon.risk.plan import first_step
 from daemon.risk.policy import Action, MarginPolicy, ReductionLimits
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import PlannedOrder, ReductionPlan, plan_reduction
@@ -348,3 +349,31 @@ def test_the_overhang_of_a_hedge_passes_and_not_a_lot_more_than_its_double(build
     assert isinstance(judge(build, plan, snapshot), ApprovedPlan)
     assert reasons(judge(build, more, snapshot)) == [Reason.NET_GREW]
     assert reasons(judge(build, other, snapshot)) == [Reason.NET_GREW]
+
+
+def test_despite_a_breaker_only_one_step_passes(build: BUILD) -> None:
+    rows = (build.Row(), build.Row(symbol="ETHUSDT", side=Side.SHORT))
+    snapshot = build.book(10_500, rows)
+    plan = plan_reduction(build.judge(snapshot), snapshot, "account", MarginPolicy(), step=0)
+    assert isinstance(plan, ReductionPlan)
+    assert len(plan.orders) == 2
+    spent = History(orders_last_minute=30, steps_in_episode=0, single_step=True)
+
+    def verdict(plan: ReductionPlan, history: History) -> object:
+        found = approve(
+            plan,
+            snapshot=snapshot,
+            assessment=build.judge(snapshot),
+            policy=MarginPolicy(),
+            history=history,
+            now=snapshot.fetched_at,
+        )
+        return found.reasons if isinstance(found, RefusedPlan) else ()
+
+    assert verdict(plan, spent) == (Reason.SINGLE_STEP,)
+    alone = first_step(plan)
+    assert (len(alone.orders), alone.cost) == (1, plan.orders[0].cost)
+    assert not alone.reaches_target
+    assert verdict(alone, spent) == ()
+    assert verdict(alone, replace(spent, single_step=False)) == (Reason.ORDER_BUDGET,)
+    assert verdict(alone, replace(spent, orders_last_minute=60)) == (Reason.ORDER_BUDGET,)

@@ -13,8 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from brokers.models import AccountSnapshot, Position, Side
 from daemon.risk.alarm import Alarm
 from daemon.risk.answer import Act, Confirm, Context, Decision, Hold, Rung, RungState, sentence
+from daemon.risk.breakers import Conduct, tripped
 from daemon.risk.decision import decide
 from daemon.risk.guard import ApprovedPlan, History, approve
+from daemon.risk.plan import first_step
 from daemon.risk.policy import Action, MarginPolicy, Mode, ReductionLimits
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PlannedOrder, plan_reduction
@@ -108,7 +110,12 @@ class Account(RuleBasedStateMachine):
             unsettled=self.unsettled,
             rungs=rungs,
             cancellable_orders=self.cancellable,
-            orders_last_minute=self.orders_last_minute,
+            trips=tripped(
+                Conduct(orders_last_minute=self.orders_last_minute),
+                None,
+                POLICY.limits,
+                self.build.at(self.now),
+            ),
             steps={"account": self.steps},
             episodes_last_hour=1,
             flattening=self.flattening,
@@ -180,12 +187,18 @@ class Account(RuleBasedStateMachine):
             if isinstance(self.decision, Act):
                 self.act(self.decision, shown, fate, *rungs, over)
             return
+        if act.single:
+            plan = first_step(plan)
         verdict = approve(
             plan,
             snapshot=shown,
             assessment=judged,
             policy=POLICY,
-            history=History(orders_last_minute=self.orders_last_minute, steps_in_episode=self.steps),
+            history=History(
+                orders_last_minute=self.orders_last_minute,
+                steps_in_episode=self.steps,
+                single_step=act.single,
+            ),
             now=self.build.at(self.now),
         )
         assert isinstance(verdict, ApprovedPlan), verdict

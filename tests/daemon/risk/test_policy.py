@@ -60,6 +60,8 @@ def test_a_policy_that_contradicts_itself_is_refused(changes: dict[str, Any], co
         ({"step_fraction": Decimal("1.1")}, "step fraction"),
         ({"orders_per_minute": 0}, "at least once"),
         ({"positions_per_step": 5, "orders_per_minute": 4}, "one step"),
+        ({"orders_per_hour": 2}, "one step"),
+        ({"orders_per_episode": 2}, "one step"),
         ({"market_every": -1}, "negative"),
         ({"slippage": Decimal("0.04")}, "slippage"),
         ({"max_slippage": Decimal(1)}, "slippage"),

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -6,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.models import ContractKind, Side
-from daemon.risk.policy import ReductionLimits
-from daemon.risk.sizing import Lots, limit_price
+from brokers.models import ContractKind
+from daemon.risk.sizing import Lots
 
 D = Decimal
 BUILD = Any
@@ -134,29 +132,3 @@ def test_every_order_is_one_the_venue_takes(
     assert order >= min(minimum, quantity)
     if most == quantity:
         assert rest == 0 or rest >= minimum
-
-
-@pytest.mark.parametrize(
-    ("side", "step", "price"),
-    [
-        (Side.LONG, 0, "49750.0"),
-        (Side.SHORT, 0, "50250.0"),
-        (Side.LONG, 1, "49500.0"),
-        (Side.SHORT, 99, "51500.0"),
-    ],
-    ids=["sell below", "buy above", "wider each step", "never beyond the cap"],
-)
-def test_a_limit_lies_on_the_side_that_fills(*, build: BUILD, side: Side, step: int, price: str) -> None:
-    position = build.Row(side=side).position()
-
-    assert limit_price(position, build.rules(), ReductionLimits(), step) == D(price)
-
-
-def test_a_limit_is_rounded_towards_filling_and_never_to_zero(build: BUILD) -> None:
-    rules = build.rules(price_step=D(1))
-    long, short = build.Row(mark="99.9").position(), build.Row(mark="99.9", side=Side.SHORT).position()
-
-    assert limit_price(long, rules, ReductionLimits(), 0) == 99
-    assert limit_price(short, rules, ReductionLimits(), 0) == 101
-    assert limit_price(replace(long, mark_price=D("0.5")), rules, ReductionLimits(), 0) == 1
-    assert limit_price(replace(long, mark_price=None), rules, ReductionLimits(), 0) is None

@@ -13,6 +13,7 @@ from brokers.sandbox.server import SandboxServer
 from config.loader import parse
 from config.resolution import resolve
 from daemon.app import _connect, open_journal
+from daemon.commonmode import CommonMode
 from daemon.cycle import Cycle
 from daemon.opening import guarded_of, open_accounts
 from daemon.state import Board, CycleOutcome
@@ -138,7 +139,7 @@ async def watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, Any
             await stack.enter_async_context(cell.server)
         environment = {name: value for cell in cells for name, value in cell.environment().items()}
         settings = parse(configuration(cells, folder, more), "margind.yaml")
-        clock, board = VirtualClock(), Board()
+        clock, board, common = VirtualClock(), Board(), CommonMode()
         journal = open_journal(settings, clock.now())
         stack.callback(journal.close)
         accounts = open_accounts(settings, resolve(settings, environment))
@@ -146,7 +147,13 @@ async def watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, Any
             stack.push_async_callback(account.broker.aclose)
         guards = [
             Guard(
-                cycle=Cycle(guarded_of(settings, account), journal=journal, clock=clock, is_ready=is_ready),
+                cycle=Cycle(
+                    guarded_of(settings, account),
+                    journal=journal,
+                    clock=clock,
+                    is_ready=is_ready,
+                    common=common,
+                ),
                 board=board,
                 clock=clock,
             )

@@ -32,6 +32,26 @@ BRACKETS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("up", "down", "band"),
+    [
+        ("1.0500", "0.9500", "0.05"),
+        ("1.1500", "0.9500", "0.05"),
+        ("much", "0.95", None),
+        (None, "0.95", None),
+    ],
+)
+def test_the_price_band_is_the_nearer_side(
+    *, payload: Callable[[str], Any], up: object, down: object, band: str | None
+) -> None:
+    listed = payload("exchange_info")
+    row = next(one for one in listed["symbols"] if one["symbol"] == BTC)
+    (found,) = (one for one in row["filters"] if one["filterType"] == "PERCENT_PRICE")
+    found |= {"multiplierUp": up, "multiplierDown": down}
+
+    assert read_usdm_markets(listed)[BTC].price_band == (None if band is None else Decimal(band))
+
+
 def test_rules_come_from_the_filters(payload: Callable[[str], Any]) -> None:
     rules = read_usdm_markets(payload("exchange_info"))[BTC]
     assert (rules.base, rules.quote, rules.settle, rules.kind) == ("BTC", "USDT", "USDT", ContractKind.LINEAR)

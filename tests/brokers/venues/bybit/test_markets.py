@@ -64,6 +64,23 @@ def test_without_a_market_cap_the_general_one_holds() -> None:
     assert rules.min_notional is None
 
 
+@pytest.mark.parametrize(
+    ("parameters", "band"),
+    [
+        ({"priceLimitRatioX": "0.01", "priceLimitRatioY": "0.02"}, Decimal("0.01")),
+        ({"priceLimitRatioX": "wide"}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_the_price_band_is_the_one_that_holds_whatever_the_index(
+    parameters: object, band: Decimal | None
+) -> None:
+    rules = read_market(instrument(riskParameters=parameters), Category.LINEAR)
+    assert rules is not None
+    assert rules.price_band == band
+
+
 def test_an_inverse_instrument_settles_in_its_base_and_counts_dollars() -> None:
     lots = {"maxOrderQty": "25000000", "minOrderQty": "1", "qtyStep": "1", "maxMktOrderQty": "5000000"}
     row = instrument(symbol="BTCUSD", quoteCoin="USD", settleCoin="", lotSizeFilter=lots)
