@@ -7,7 +7,6 @@ the order is sized. What a cycle learned is committed with what it is about to d
 that does nothing commits only when something changed.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 
 from brokers.errors import BrokerError
@@ -255,12 +254,8 @@ class Cycle:
         )
 
     def _decide(self, sight: Sight, provided: Provided | None) -> Decision:
-        mode, context = self._mandate.mode(), self._context(sight, provided)
-        decision = decide(self._alarm, sight.observation, self._policy, mode, context)
-        if mode is Mode.ADVISE and isinstance(decision, Act) and not self._proposals.approving(decision):
-            context = replace(context, approved=False)
-            return decide(self._alarm, sight.observation, self._policy, mode, context)
-        return decision
+        context = self._context(sight, provided)
+        return decide(self._alarm, sight.observation, self._policy, self._mandate.mode(), context)
 
     def _context(self, sight: Sight, provided: Provided | None) -> Context:
         now, journal, memory = self._clock.now(), self._journal, self._ladder.memory
@@ -279,7 +274,8 @@ class Cycle:
                 self._account, now - timedelta(hours=1), until=now
             ),
             flattening=latched_units(self._journal, self._account),
-            approved=bool(self._proposals.approved()),
+            proposed=self._proposals.waiting(),
+            approved=frozenset((one.action, one.unit) for one in self._proposals.approved()),
             broken=self._daybook.broken(),
             trips=standing.trips,
             may_step=standing.may_step,

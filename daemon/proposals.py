@@ -48,6 +48,12 @@ class Proposals:
         read = [proposal_of(plan) for plan in plans if plan.plan_id in self._noted]
         return tuple(proposal for proposal in read if proposal is not None)
 
+    def waiting(self) -> frozenset[tuple[Action, str]]:
+        """Return what waits for approval, by action and unit."""
+        plans = self._journal.plans.waiting(self._account)
+        read = (proposal_of(plan) for plan in plans)
+        return frozenset((one.action, one.unit) for one in read if one is not None)
+
     def approving(self, act: Act) -> Proposal | None:
         """Return what allows `act`, the oldest first; `None`: nothing does."""
         return next((proposal for proposal in self.approved() if proposal.answers(act)), None)

@@ -56,9 +56,9 @@ class Context:
     `None`: unknown, or not wanted. `can_repay`: the venue has a call that gives back debt. `steps` are the
     reducing steps that each unit has taken in this episode, by key; one that is not named has taken none.
     `flattening` names units whose flatten is latched. `ordered` is an operator's command for `ordered_unit`
-    (`None`: every unit); `approved` that an operator approved what was advised. `trips` are tripped breakers,
-    `may_step` says whether a single order may follow despite them; `twin` is why another margind may be here.
-    `broken` are the limits that were broken, by unit.
+    (`None`: every unit); `proposed` is what waits for approval, `approved` what an operator allowed, each by
+    action and unit. `trips` are tripped breakers, `may_step` says whether a single order may follow despite
+    them; `twin` is why another margind may be here. `broken` are the limits that were broken, by unit.
     """
 
     halted: bool = False
@@ -74,11 +74,20 @@ class Context:
     flattening: frozenset[str] = frozenset()
     ordered: Action | None = None
     ordered_unit: str | None = None
-    approved: bool = False
+    proposed: frozenset[tuple[Action, str]] = frozenset()
+    approved: frozenset[tuple[Action, str]] = frozenset()
     broken: Mapping[str, BrokenLimit] = field(default_factory=lambda: MappingProxyType({}))
     trips: tuple[Trip, ...] = ()
     may_step: bool = True
     twin: str = ""
+
+    def waits(self, advise: "Advise") -> bool:
+        """Whether a plan for it waits for approval already."""
+        return advise.facts.unit is not None and (advise.action, advise.facts.unit) in self.proposed
+
+    def allows(self, action: Action, unit: str | None) -> bool:
+        """Whether an operator approved `action` on `unit`."""
+        return unit is not None and (action, unit) in self.approved
 
     def over(self, unit: str, action: Action) -> Rung | None:
         """Return the rung of `unit` for `action` if it is over."""

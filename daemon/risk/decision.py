@@ -6,8 +6,8 @@ unit for which a broken limit holds. The first that yields an action wins; if no
 answer of them all is given. Only then come the things that hold margind back: a halt, an unsettled write, the
 mode, the budgets. So a hold always says what it held back.
 
-No unit stands in the way of another: one whose rungs are all over, whose picture is bad or whose act a budget
-holds back makes room for the next.
+No unit stands in the way of another: one whose rungs are all over, whose picture is bad, whose act a budget
+holds back or waits for approval makes room for the next.
 
 The target stops the climb, except for a flatten: that ends only when a good picture shows the unit flat.
 """
@@ -63,10 +63,15 @@ def decide(
         facts = Facts(level=alarm.seen_level, detail=observation.detail)
         return Hold(reason=observation.reason, facts=facts)
     fallback: Decision | None = None
+    advised: Advise | None = None
     for wanted in _answers(alarm, observation, policy, context):
         answer = wanted
         if isinstance(wanted, Act):
             held = _restrain(wanted, mode, context)
+            if isinstance(held, Advise):
+                if advised is None or (context.waits(advised) and not context.waits(held)):
+                    advised = held
+                continue
             if held is not None:
                 return held
             answer = _within_budgets(wanted, observation, policy, context)
@@ -74,7 +79,7 @@ def decide(
                 return answer
         if fallback is None or (isinstance(answer, Confirm) and isinstance(fallback, Hold)):
             fallback = answer
-    return fallback or _calm(alarm, observation, policy)
+    return advised or fallback or _calm(alarm, observation, policy)
 
 
 def _answers(
@@ -117,7 +122,8 @@ def _hold_to_limit(
         return blocked
     resting = context.over(unit.key, Action.CANCEL_ORDERS)
     may_cancel = resting is None or resting.reason is Reason.ORDERS_COME_BACK
-    if may_cancel and context.cancellable_orders != 0:
+    may_close = context.allows(Action.FLATTEN, unit.key)
+    if may_cancel and context.cancellable_orders != 0 and not may_close:
         return Act(action=Action.CANCEL_ORDERS, reason=limit.reason, facts=facts)
     closing = context.over(unit.key, Action.FLATTEN)
     if limit.flatten and unit.has_positions and closing is None:
@@ -241,7 +247,7 @@ def _restrain(act: Act, mode: Mode, context: Context) -> Hold | Advise | None:
         return Hold(reason=Reason.SETTLING, facts=act.facts, instead_of=act.action)
     if mode is Mode.OBSERVE and not by_operator:
         return Hold(reason=Reason.OBSERVE_MODE, facts=act.facts, instead_of=act.action)
-    if mode is Mode.ADVISE and not by_operator and not context.approved:
+    if mode is Mode.ADVISE and not by_operator and not context.allows(act.action, act.facts.unit):
         return Advise(action=act.action, reason=act.reason, facts=act.facts, amount=act.amount)
     return None
 
