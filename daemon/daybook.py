@@ -90,19 +90,20 @@ class Daybook:
             self._keep(unit, begin(mark), clears=Reason.OPERATOR_RESET)
             return
         day, move = follow(known, mark, self._transfers(currency))
-        day = self._judge(day, currency)
+        day = self._judge(day, known, currency)
         news = self._news(unit, currency, day, move)
         is_due = self._clock.now() - self._saved.get(unit, known.last.at) >= SAVE_EVERY
         self._days[unit] = day
         if news or is_due or day.over_since != known.over_since:
             self._keep(unit, day, news=news, latch=self._latch(unit, currency, day))
 
-    def _judge(self, day: Day, currency: str) -> Day:
-        """Return `day` with what is known of its limit: beyond it now, and confirmed by an earlier mark."""
+    def _judge(self, day: Day, known: Day, currency: str) -> Day:
+        """Return `day` with what is known of its limit: beyond it, and confirmed by a mark not long ago."""
         allowed = self._allowed(day, currency)
         if allowed is None or day.loss < allowed:
             return replace(day, over_since=None)
-        since = day.over_since or day.last.at
+        lapsed = day.last.at - known.last.at > self._policy.alarm_max_age
+        since = day.last.at if lapsed or day.over_since is None else day.over_since
         waited = day.last.at - since >= self._policy.confirmation.critical_after
         return replace(day, over_since=since, is_over=day.is_over or (waited and since < day.last.at))
 

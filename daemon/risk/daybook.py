@@ -160,6 +160,8 @@ def _holding(position: Position, unit: RiskUnit, snapshot: AccountSnapshot) -> H
     price, pnl, notional = position.mark_price, position.unrealized_pnl, position.notional
     if rules is None or rate is None or price is None or price <= 0 or pnl is None or notional is None:
         return None
+    if not position.reducible:
+        return None  # an option: its worth is equity and no unrealized PnL
     return Holding(
         kind=position.kind,
         side=position.side,

@@ -276,3 +276,16 @@ async def test_a_bad_picture_breaks_no_limit(limited: Callable[..., Desk]) -> No
     desk.move_to(D("97.9"))
     await desk.watch(30)
     assert latches(desk) == []
+
+
+async def test_what_was_seen_once_before_a_gap_is_seen_twice_after_it(limited: Callable[..., Desk]) -> None:
+    desk = limited(Breach.FLATTEN)
+    await desk.watch(4)
+    desk.move_to(D("97.9"))
+    await desk.run()
+    desk.restart()
+    desk.clock.turn(600)
+    await desk.run()
+    assert (latches(desk), desk.received()) == ([], [])
+    await desk.watch(6)
+    assert latches(desk) == [LATCH]

@@ -154,6 +154,7 @@ def test_a_missing_figure_gives_no_measure(build: BUILD) -> None:
     (position,) = snapshot.positions
     for gone in ("mark_price", "unrealized_pnl", "notional"):
         assert mark_of(replace(snapshot, positions=(replace(position, **{gone: None}),)), unit) is None
+    assert mark_of(replace(snapshot, positions=(replace(position, reducible=False),)), unit) is None
     assert mark_of(replace(snapshot, markets={}), unit) is None
     assert mark_of(snapshot, replace(unit, margin_equity=None)) is None
     coin = Collateral(currency="ETH", wallet_balance=D(1), equity=D(1))
