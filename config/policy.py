@@ -17,8 +17,17 @@ class Action(StrEnum):
     CANCEL_ORDERS = "cancel_orders"  # risk-increasing orders only; protective ones stay
     TOP_UP = "top_up"  # collateral from the same venue's funding wallet, within `top_up`
     REPAY = "repay"  # what is owed, out of that currency's own free balance; nothing is sold for it
-    REDUCE = "reduce"  # cut positions, cheapest relief first, down to the target
+    REDUCE = "reduce"  # cut positions by `strategy`, down to the target
     FLATTEN = "flatten"  # close what is left, latched until the venue confirms flat
+
+
+class Strategy(StrEnum):
+    """Which positions `reduce` cuts first."""
+
+    CHEAPEST_RELIEF = "cheapest_relief"  # the set of cuts that reaches the target at the least cost
+    LARGEST_MARGIN = "largest_margin"  # what frees the most margin first
+    WORST_PNL = "worst_pnl"  # the largest unrealized loss first
+    PRO_RATA = "pro_rata"  # the same part of everything
 
 
 ActionList = tuple[Word[Action], ...]
@@ -121,6 +130,7 @@ class PolicySettings(Section):
     target: Targets = Targets()
     hysteresis: Threshold = Decimal("0.03")
     actions: Actions = Actions()
+    strategy: Word[Strategy] = Strategy.CHEAPEST_RELIEF
 
     @model_validator(mode="after")
     def _leaves_room(self) -> Self:
@@ -199,3 +209,4 @@ class PolicyOverride(Section):
     target: TargetsOverride | None = None
     hysteresis: Threshold | None = None
     actions: ActionsOverride | None = None
+    strategy: Word[Strategy] | None = None

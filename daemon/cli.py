@@ -154,6 +154,19 @@ def resume(config: ConfigPath) -> None:
     print(lift(load(config)))  # noqa: T201 - the command's own answer
 
 
+@journal_app.command("reset-flatten")
+def reset_flatten(
+    config: ConfigPath,
+    account: Annotated[str, typer.Option(help="Whose flatten is to be released.")],
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")],
+    unit: Annotated[str | None, typer.Option(help="Of one risk unit only.")] = None,
+) -> None:
+    """Release a latched flatten by hand: what is left of the account is judged as any other."""
+    from daemon.upkeep import reset_flatten as release  # noqa: PLC0415
+
+    print(release(load(config), account, unit, reason))  # noqa: T201 - the command's own answer
+
+
 @journal_app.command("set-aside")
 def set_aside(config: ConfigPath) -> None:
     """Move a damaged journal away, so that the next start makes a new one."""

@@ -33,15 +33,16 @@ from daemon.provision import Provided, Provision, Wants
 from daemon.restraint import Restraint, step_alarm
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
-from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, decide
+from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Hold, decide
 from daemon.risk.policy import Action, Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
-from daemon.sentences import doing_of, sentence_of
 from daemon.settlement import Settlement
+from daemon.shadowing import Shadowing
 from daemon.sight import Sight, blind, look
 from daemon.state import CycleOutcome
 from daemon.topup import TopUp
+from daemon.wording import doing_word, outcome_sentence
 from database.journal import Journal
 from database.records import NO_EPISODE
 
@@ -99,6 +100,7 @@ class Cycle:
         interval, after = guarded.policy.poll_interval, guarded.cancel_all_after
         self._dead_man = DeadMan(broker=guarded.broker, clock=clock, after=after, interval=interval)
         self._notebook = Notebook(self._account, journal=journal, clock=clock)
+        self._shadowing = Shadowing(guarded.broker, guarded.policy, journal=journal, clock=clock)
         self._alarm = self._notebook.recall()
         if self._alarm.episode is not None:
             sent = journal.intents.of_episode(self._account, self._alarm.episode.number)
@@ -136,9 +138,9 @@ class Cycle:
         try:
             sight, decision = await self._see()
             provided = None
-            if isinstance(decision, (Act, Advise)):
+            if isinstance(decision, (Act, Advise)) or self._may_funds_help(decision, sight):
                 provided = await self._provision.take(sight.snapshot)
-                self._tell(self._restraint.saw_orders(provided.orders or (), self._clock.now()))
+                self._tell(self._restraint.saw_orders(provided.seen, self._clock.now()))
                 decision = self._decide(sight, provided)
         finally:
             self._provision.stop()
@@ -146,6 +148,8 @@ class Cycle:
         self._notebook.commit(self._alarm, sight)
         if sight.assessment is not None and self._is_calm(decision):
             await self._leverage.keep(sight.assessment)
+        sent = climb.sent if climb is not None else 0
+        self._shadowing.follow(decision, sight, self._alarm, self._mandate.mode(), sent=sent)
         is_good = sight.assessment is not None and self._alarm.protection is Protection.PROTECTED
         self._dead_man.saw(self._mandate.mode(), is_good=is_good)
         return self._outcome(sight, decision, climb, self._clock.uptime() - started)
@@ -235,6 +239,12 @@ class Cycle:
         is_armed = self._mandate.mode() is Mode.ENFORCE and not self._mandate.is_halted()
         is_safe = decision.reason is Reason.CALM and self._alarm.level is Level.SAFE
         return is_armed and is_safe and not self._is_stopping and not self._settlement.open()
+
+    def _may_funds_help(self, decision: Decision, sight: Sight) -> bool:
+        """Whether no rung is due and a top-up might be, once it is known what may be moved in."""
+        is_stuck = isinstance(decision, Hold) and decision.instead_of is None
+        is_needed = is_stuck and decision.reason is not Reason.TARGET_REACHED
+        return is_needed and sight.assessment is not None and self._provision.seeks_funds
 
     def _wants(self) -> Wants:
         """Return what the rungs that may be due now need to be told."""
@@ -359,9 +369,9 @@ class Cycle:
             level=self._alarm.seen_level,
             protection=self._alarm.protection,
             mode=self._mandate.mode(),
-            doing=doing_of(decision, climb),
+            doing=doing_word(decision, climb),
             reason=decision.reason,
-            sentence=sentence_of(decision, climb),
+            sentence=outcome_sentence(decision, climb),
             unit=seen.worst.key if seen and seen.worst else None,
             utilization=seen.utilization if seen else None,
             maintenance_ratio=seen.maintenance_ratio if seen else None,

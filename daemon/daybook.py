@@ -24,8 +24,9 @@ from daemon.risk.policy import MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Observation
 from database.canonical import canonical_json
+from database.daybooks import DaybookState
 from database.journal import Journal
-from database.records import DaybookState, Event, TransferState
+from database.records import Event, TransferState
 
 BROKEN, DOUBTED = "daily_loss:", "daily_loss_in_doubt:"
 """Latches, by unit: the limit is broken beyond doubt; it is, if all that is in doubt was lost."""

@@ -14,6 +14,7 @@ from daemon.risk.proposal import within
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, ReductionPlan, plan_reduction
 from daemon.risk.repayment import RepaymentPlan, plan_repayment
+from daemon.risk.resting import concerning
 from daemon.sentences import order_row
 from daemon.topup import TopUp
 from database.ids import random_id
@@ -70,7 +71,11 @@ class Drafting:
         """Return what the plan would do, in the words in which an approval of it is held to it."""
         match advise.action:
             case Action.CANCEL_ORDERS:
-                return cancelling(unit, footing.orders or ())
+                orders = concerning(footing.orders or (), footing.snapshot, unit)
+                if not orders:
+                    detail = "no open order binds margin"
+                    return Infeasible(unit=unit, reason=Reason.NO_ORDERS, detail=detail)
+                return cancelling(unit, orders)
             case Action.TOP_UP:
                 currency = footing.snapshot.unit(unit).currency
                 amount = self._top_up.amount(currency, advise.amount or ZERO)

@@ -1,4 +1,8 @@
-"""The flatten latch: a unit being closed stays latched, over any restart, until the venue shows it flat."""
+"""The flatten latch: a unit being closed stays latched, over any restart, until the venue shows it flat.
+
+An operator may reset it by hand: then what is left of the unit is judged as any other. A reset is no halt: a
+unit that still calls for a flatten is latched again by the next picture.
+"""
 
 from datetime import datetime
 
@@ -34,6 +38,19 @@ def release(journal: Journal, assessment: Assessment, now: datetime) -> None:
     """Clear the latch of every unit that a good picture shows flat, within a transaction."""
     for unit in flat_units(journal, assessment):
         journal.latches.clear(assessment.account_id, PREFIX + unit, now, reason="the venue shows it flat")
+
+
+def reset(
+    journal: Journal, account: AccountId, now: datetime, *, actor: str, reason: str, unit: str | None = None
+) -> tuple[str, ...]:
+    """Release the latch of one unit, or of all (`None`), by hand; return the units that were latched.
+
+    Within a transaction.
+    """
+    latched = [key for key in sorted(latched_units(journal, account)) if unit in {None, key}]
+    for key in latched:
+        journal.latches.clear(account, PREFIX + key, now, reason=reason, actor=actor)
+    return tuple(latched)
 
 
 def _is_flat(assessment: Assessment, key: str) -> bool:

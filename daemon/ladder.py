@@ -28,6 +28,7 @@ from daemon.risk.policy import Action, MarginPolicy
 from daemon.risk.proposal import Proposal, repaid_within
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, PositionKey
+from daemon.risk.resting import concerning
 from daemon.sentences import cancel_sentence, cut_sentence, transfer_sentence
 from daemon.topup import TopUp
 from database.journal import Journal
@@ -90,14 +91,15 @@ class Ladder:
     # ------------------------------------------------------------------ cancel
 
     async def _cancel(self, act: Act, unit: str, footing: Footing) -> Climb:
-        orders, approved = footing.orders, footing.approved
+        found, approved = footing.orders, footing.approved
+        orders = () if found is None else concerning(found, footing.snapshot, unit)
         if orders and approved is not None:
             orders = tuple(order for order in orders if order.order_id in approved.orders)
             if not orders:
                 return self._come_to_nothing(approved, Reason.NO_ORDERS, "no order of the plan is open")
         if not orders:
             self.memory.pass_by(unit, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
-            known = "no open order binds margin" if orders == () else "the open orders could not be read"
+            known = "the open orders could not be read" if found is None else "no open order binds margin"
             return Climb(sentence=known, gave_nothing=True)
         plan = self._drafting.row(act, footing, cancelling(unit, orders))
         with footing.transaction():

@@ -9,6 +9,7 @@ from brokers.port import Capabilities
 from config.accounts import AccountSettings
 from config.policy import Actions, DailyLossSettings
 from config.policy import Ladder as LadderSettings
+from config.policy import Strategy as StrategySetting
 from config.schema import LimitSettings, Settings
 from daemon.risk.advice import Advice
 from daemon.risk.clamp import Clamped, clamp
@@ -22,6 +23,7 @@ from daemon.risk.policy import (
     Mode,
     ReductionLimits,
 )
+from daemon.risk.strategy import Strategy
 
 
 def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = timedelta(0)) -> MarginPolicy:
@@ -44,7 +46,7 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
         forecast_window=settings.forecast.window,
         forecast_lead=settings.forecast.lead,
         confirmation=Confirmation(liquidation_after=settings.limits.confirm_after),
-        limits=_limits(settings.limits),
+        limits=_limits(settings.limits, policy.strategy),
         advice=Advice(
             plan_lasts=settings.advise.plan_lasts,
             approval_lasts=settings.advise.approval_lasts,
@@ -91,8 +93,9 @@ def _daily_loss(limit: DailyLossSettings) -> DailyLoss | None:
     return DailyLoss(share=limit.share, amounts=dict(limit.amount), breach=Breach(limit.action.value))
 
 
-def _limits(limits: LimitSettings) -> ReductionLimits:
+def _limits(limits: LimitSettings, strategy: StrategySetting) -> ReductionLimits:
     return ReductionLimits(
+        strategy=Strategy(strategy.value),
         step_fraction=limits.step_fraction,
         positions_per_step=limits.positions_per_step,
         orders_per_minute=limits.orders_per_minute,

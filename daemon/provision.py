@@ -3,7 +3,8 @@
 All are read while the picture is being confirmed, and none may delay the cut: what has not come after a
 moment is done without. The list of open orders is the dearest read of some venues (Binance counts it as much
 as eight pictures), so it is read only when a cancel rung may be due, and then not again for a while, whatever
-it showed; a cancellation that was sent is worth one more look at once, a failed read one soon.
+it showed; a cancellation that was sent is worth one more look at once, a failed read one soon, and so is a
+cut before which orders that were spared have to go.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from daemon.books import Books
 from daemon.clock import Clock
 from daemon.logs import logger
 from daemon.risk.books import MOST_AGE, believable, positions_to_cut
+from daemon.risk.resting import concerning, in_turn
 from daemon.sight import look_at_orders
 from daemon.topup import TopUp
 
@@ -47,12 +49,14 @@ class Wants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provided:
-    """What was read. `orders` `None`: could not be read; `funds` `None`: none may be moved, or unknown.
+    """What was read: the orders that may be cancelled now, the funds, the books in time to be believed.
 
-    `books` are those that came in time and can be believed.
+    `orders` `None`: could not be read; `funds` `None`: none may be moved, or unknown. `seen` are all resting
+    orders that protect nobody, whatever their turn.
     """
 
     orders: tuple[OpenOrder, ...] | None = ()
+    seen: tuple[OpenOrder, ...] = ()
     funds: Decimal | None = None
     funds_in: str | None = None
     books: Mapping[Symbol, OrderBook] = field(default_factory=lambda: NO_BOOKS)
@@ -67,7 +71,13 @@ class Provision:
         self._clock = clock
         self._books = Books(broker=broker, clock=clock)
         self._looked_at = float("-inf")
+        self._spared = False  # the last look showed orders whose turn comes before a cut only
         self._running: _Errands | None = None
+
+    @property
+    def seeks_funds(self) -> bool:
+        """Whether what may be moved in is being looked up."""
+        return self._running is not None and self._running.funds_in is not None
 
     def start(self, wants: Wants, snapshot: AccountSnapshot | None) -> None:
         """Begin to read what is wanted for the account that `snapshot` shows, unless that is under way."""
@@ -90,8 +100,10 @@ class Provision:
         if errands.orders in late:
             self._looked_at += RETRY_S - LOOK_EVERY_S
         left_s = PATIENCE_S - (self._clock.uptime() - began)
+        seen = _brought(errands.orders)
         return Provided(
-            orders=_brought(errands.orders),
+            orders=seen and self._due(seen, errands.cut, snapshot),
+            seen=seen or (),
             funds=_brought(errands.funds),
             funds_in=errands.funds_in,
             books=await self._believed(errands, snapshot, left_s),
@@ -123,13 +135,23 @@ class Provision:
 
     async def _orders(self, wants: Wants) -> tuple[OpenOrder, ...] | None:
         now = self._clock.uptime()
-        if not wants.orders or now - self._looked_at < LOOK_EVERY_S:
+        is_fresh = now - self._looked_at < LOOK_EVERY_S and not (self._spared and wants.cut is not None)
+        if not wants.orders or is_fresh:
             return ()
-        self._looked_at = now
+        self._looked_at, self._spared = now, False
         orders = await look_at_orders(self._broker)
         if orders is None:
             self._looked_at += RETRY_S - LOOK_EVERY_S
         return orders
+
+    def _due(
+        self, seen: tuple[OpenOrder, ...], cut: str | None, snapshot: AccountSnapshot
+    ) -> tuple[OpenOrder, ...]:
+        """Return the orders whose turn it is; those in the way of the unit that may be cut come first."""
+        own = concerning(seen, snapshot, cut) if cut is not None else ()
+        due = in_turn(own, before_cut=True) or in_turn(seen, before_cut=cut is not None)
+        self._spared = len(due) < len(seen)
+        return due
 
     async def _funds(self, wants: Wants) -> Decimal | None:
         return None if wants.funds_in is None else await self._top_up.funds(wants.funds_in)

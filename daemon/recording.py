@@ -271,6 +271,10 @@ def plan_summary(plan: ReductionPlan, books: Mapping[Symbol, OrderBook] = NO_BOO
         ],
         "dust": ["/".join(map(str, key)) for key in plan.dust],
         "notes": list(plan.notes),
+        "alternatives": [
+            {"name": one.name, "orders": one.orders, "cost": str(one.cost), "reaches": one.reaches}
+            for one in plan.alternatives
+        ],
         "books": [_book_row(book) for _, book in sorted(books.items())],
     }
 

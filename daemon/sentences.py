@@ -1,12 +1,11 @@
-"""What a cycle and its rungs came to, for people and for the journal."""
+"""What climbing a rung came to, for people and for the journal."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from brokers.orders import CancelReport, OpenOrder, Verdict
 from daemon.execution import Ticket
-from daemon.footing import Climb
-from daemon.risk.decision import Act, Advise, Confirm, Decision, sentence
+from daemon.risk.decision import Act
 from database.records import Intent, Transfer
 
 
@@ -48,25 +47,3 @@ def cut_sentence(act: Act, tickets: Sequence[Ticket], intents: Sequence[Intent])
         what = f"{ticket.order.side.value} {intent.quantity} {intent.symbol} {price}"
         parts.append(f"{what}: {intent.state.value}{filled}")
     return f"{act.action.value}: " + "; ".join(parts)
-
-
-def doing_of(decision: Decision, climb: Climb | None) -> str:
-    """Return what a cycle did in one word."""
-    match decision:
-        case Act() if climb is not None:
-            return decision.action.value
-        case Advise() if climb is not None:
-            return f"advise_{decision.action.value}"
-        case Confirm():
-            return "confirm"
-        case _:
-            return "hold"
-
-
-def sentence_of(decision: Decision, climb: Climb | None) -> str:
-    """Return what a cycle did as one line."""
-    if climb is None:
-        return sentence(decision)
-    if climb.gave_nothing:
-        return f"{climb.sentence}; {sentence(decision)}"
-    return climb.sentence

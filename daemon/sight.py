@@ -62,7 +62,7 @@ async def look(
 
 
 async def look_at_orders(broker: Broker) -> tuple[OpenOrder, ...] | None:
-    """Return the resting orders that may raise risk, protective ones left out; `None`: not known."""
+    """Return the resting orders, protective ones left out; `None`: not known."""
     try:
         orders = await broker.fetch_open_orders()
     except BrokerError:

@@ -10,6 +10,7 @@ from brokers.errors import BrokerError
 from brokers.numbers import ZERO, ceil_to_step, floor_to_step
 from brokers.orders import TransferReport, Verdict
 from brokers.port import Broker
+from daemon.arrivals import watch_arrivals
 from daemon.clock import Clock
 from database.ids import client_order_id
 from database.journal import Journal
@@ -124,6 +125,7 @@ class TopUp:
         A venue that answers for an account but not for its transfers keeps no look at the account waiting:
         the asking goes on beside the cycles until it is answered or has run into its own deadline.
         """
+        watch_arrivals(self._journal, self._broker.account_id, self._clock.now())
         if self._settling is None:
             if not self._journal.transfers.in_flight(self._broker.account_id):
                 return

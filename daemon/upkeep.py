@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from brokers.models import AccountId
 from config.schema import Settings
 from daemon.errors import FatalError
+from daemon.flatten import reset
 from database.errors import DatabaseError, JournalDamaged
 from database.journal import Journal
 from database.journal_file import set_aside
@@ -41,6 +43,26 @@ def resume(settings: Settings) -> str:
     if lifted is None:
         return "nothing keeps margind from acting on every account"
     return f"lifted: {lifted.mode} ({lifted.reason}); the next start acts as configured"
+
+
+def reset_flatten(settings: Settings, account: str, unit: str | None, reason: str) -> str:
+    """Release an account's flatten latches by hand; return what was done, in words.
+
+    Raises:
+        FatalError: there is no such account, or the journal cannot be opened; a running daemon holds it.
+    """
+    known = [one.id for one in settings.accounts]
+    if account not in known:
+        raise FatalError(f"no account {account!r}; there are: {', '.join(known)}")
+    now = datetime.now(UTC)
+    try:
+        with Journal.open(settings.state_dir, now) as journal, journal.transaction():
+            units = reset(journal, AccountId(account), now, actor=OPERATOR, reason=reason, unit=unit)
+    except DatabaseError as error:
+        raise journal_fault(settings.state_dir, error) from error
+    if not units:
+        return f"no flatten of {account} is latched" + (f" for {unit}" if unit is not None else "")
+    return f"released: {', '.join(units)} of {account}; the next start judges what is left of it anew"
 
 
 def set_journal_aside(settings: Settings) -> str:

@@ -40,6 +40,7 @@ from database.outbox import Outbox
 from database.plans import Plans
 from database.records import Event, Install
 from database.repayments import Repayments
+from database.shadows import Shadows
 from database.transfers import Transfers
 
 BUSY_TIMEOUT_S = 1.0
@@ -63,6 +64,7 @@ class Journal:
         self.alarms = Alarms(store)
         self.daybooks = Daybooks(store)
         self.transfers = Transfers(store, self.outbox, self.audit)
+        self.shadows = Shadows(store)
         self.repayments = Repayments(store, self.outbox, self.audit)
         self.operator_orders = OperatorOrders(store, self.outbox, self.audit)
 

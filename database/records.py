@@ -185,11 +185,10 @@ class AlarmState(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DaybookState(Record):
-    """The day of one risk unit as text; only the daemon reads what is in it."""
+class ShadowState(Record):
+    """What an account that is only watched is followed for, as text; only the daemon reads what is in it."""
 
     account: str
-    unit: str
     state: str
     updated_at: datetime
 

@@ -13,12 +13,11 @@ import aiohttp
 from rich.console import Console
 
 from brokers.sandbox.presets import scenario as find_scenario
+from daemon.demo import record
 from daemon.demo.screen import Screen, console
 from daemon.demo.stage import START_PATIENCE_S, Market, Venues, write_sandbox_file
-from daemon.demo.verdict import AccountVerdict, ending, print_verdicts
+from daemon.demo.verdict import AccountVerdict, Summary, ending, print_verdicts
 from daemon.errors import EXIT_FAILURE, EXIT_OK, FatalError
-from database.engine import history_engine, history_url
-from database.queries import last_orders
 from database.records import Intent
 
 SCENARIO_S = 40.0
@@ -28,8 +27,6 @@ CALM_S = 3.0
 AFTERMATH_S = 3.0
 SEEN_WITHIN_S = 5.0
 """An account whose last cycle is older at the end was not seen to the end."""
-
-MOST_ORDERS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +70,15 @@ async def show(*, speed: float, scenario: str) -> int:
         ran = await _play(guarded, alone, names=names, scenario=scenario, duration=duration, out=out)
     finally:
         await asyncio.gather(guarded.close(), alone.close())
-    verdicts = _verdicts(ran, names, _orders(guarded))
-    print_verdicts(out, verdicts, ran.started_at, _places(guarded))
+    verdicts = _verdicts(ran, names, record.orders(guarded.state_dir))
+    summary = Summary(
+        verdicts=verdicts,
+        transfers=record.transfers(guarded.state_dir),
+        watched=record.shadow(alone.state_dir),
+        started_at=ran.started_at,
+        places=_places(guarded),
+    )
+    print_verdicts(out, summary)
     return EXIT_OK if all(verdict.is_protected for verdict in verdicts) else EXIT_FAILURE
 
 
@@ -134,14 +138,6 @@ def _verdicts(ran: Ran, names: tuple[str, ...], orders: tuple[Intent, ...]) -> l
         )
         for name in names
     ]
-
-
-def _orders(market: Market) -> tuple[Intent, ...]:
-    engine = history_engine(history_url("sqlite", market.state_dir))
-    try:
-        return last_orders(engine, MOST_ORDERS)
-    finally:
-        engine.dispose()
 
 
 def _places(market: Market) -> dict[str, str]:

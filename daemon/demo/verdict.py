@@ -11,7 +11,8 @@ from rich.table import Table
 
 from brokers.numbers import ONE
 from brokers.sandbox.history import Actor, Filled, LiquidationStarted, Transferred
-from database.records import Intent
+from daemon.risk.scorecard import Scorecard, lines
+from database.records import Event, Intent
 
 OUT_OF_DANGER = frozenset({"safe", "warning"})
 
@@ -99,10 +100,20 @@ def _equity(figures: Mapping[str, Any]) -> Decimal:
     return sum((Decimal(coin["usd_value"]) for coin in figures["coins"]), Decimal(0))
 
 
-def print_verdicts(
-    console: Console, verdicts: Sequence[AccountVerdict], started_at: datetime, places: Mapping[str, str]
-) -> None:
-    """Print the summary: a row per account, every order with its reason, where everything lies."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """All that the demo tells at its end. `watched` is the scorecard of the market where nobody acted."""
+
+    verdicts: Sequence[AccountVerdict]
+    transfers: Sequence[Event]
+    watched: Scorecard
+    started_at: datetime
+    places: Mapping[str, str]
+
+
+def print_verdicts(console: Console, summary: Summary) -> None:
+    """Print the summary: accounts, orders and transfers with their reasons, the scorecard, where all lies."""
+    verdicts, started_at = summary.verdicts, summary.started_at
     console.print()
     console.print("The same fall, without and with margind (USD):")
     console.print(_accounts(verdicts))
@@ -111,8 +122,16 @@ def print_verdicts(
         console.print()
         console.print("Every order, as journaled before it was sent:")
         console.print(_orders(sorted(orders, key=lambda order: order.created_at), started_at))
+    if summary.transfers:
+        console.print()
+        console.print("Moved in from the accounts' own funding wallets, as journaled before it was sent:")
+        console.print(_transfers(summary.transfers, started_at))
     console.print()
-    for name, place in places.items():
+    console.print("Where margind only watched, it says of itself (every excursion of every risk unit):")
+    for line in lines(summary.watched):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print()
+    for name, place in summary.places.items():
         console.print(f"{name:<9}{place}", markup=False, soft_wrap=True)
     console.print()
     unprotected = [verdict.account for verdict in verdicts if not verdict.is_protected]
@@ -155,6 +174,18 @@ def _accounts(verdicts: Sequence[AccountVerdict]) -> Table:
             f"{guarded.moved_in:,.0f}",
             level if verdict.is_protected else f"{level} NOT PROTECTED",
         )
+    return table
+
+
+def _transfers(transfers: Sequence[Event], started_at: datetime) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("at", "account", "amount", "state"):
+        table.add_column(heading, no_wrap=True)
+    for event in transfers:
+        told = event.detail
+        at = (datetime.fromisoformat(told["created_at"]) - started_at).total_seconds()
+        amount = f"{Decimal(told['amount']):,.2f} {told['currency']}"
+        table.add_row(f"{at:5.1f} s", event.account, amount, told["state"])
     return table
 
 

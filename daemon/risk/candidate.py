@@ -6,14 +6,13 @@ hedge never grows by what is offered here.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import product
 
 from brokers.models import AccountSnapshot, MarginMode, MarketRules, Measure, Side, Symbol
-from brokers.numbers import ONE, ZERO
+from brokers.numbers import ZERO
 from daemon.risk.picture import PositionKey, ValuedPosition
-from daemon.risk.relief import notional_to_cut_in_brackets
 from daemon.risk.shortfall import Shortfall
 from daemon.risk.sizing import Lots
 from daemon.risk.tiers import Bracket
@@ -28,29 +27,51 @@ class Candidate:
 
     One leg, as a rule. Of a hedge first the heavier side alone, down to the size of the other: cutting the
     lighter first would bare the hedge and, where a venue charges only the heavier, free nothing. Then both
-    at once, the heavier first.
+    at once, the heavier first. `twin` is then the lighter side, which goes with what is left of the heavier
+    in the steps that follow. `lot_step` is the coarsest lot of all legs, `least` the smallest order there is.
     """
 
     legs: tuple[ValuedPosition, ...]
     markets: Mapping[Symbol, MarketRules]
     most: Decimal
     market: bool
+    twin: ValuedPosition | None = None
+    lot_step: Decimal = field(init=False)
+    least: Decimal = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the coarsest lot of all legs, and the smallest quantity that the venue takes of each."""
+        lots = [self.lots(leg) for leg in self.legs]
+        object.__setattr__(self, "lot_step", lots[0].rules.lot_step)
+        object.__setattr__(self, "least", max(one.least for one in lots))
 
     @property
     def notional(self) -> Decimal:
         """The notional of all legs, in the unit's currency."""
         return sum((leg.notional or ZERO for leg in self.legs), ZERO)
 
+    @property
+    def in_all(self) -> Decimal:
+        """The quantity of the first leg that can go in several steps, of a hedge together with its twin."""
+        return self.most if self.twin is None else self.legs[0].position.quantity
+
     def lots(self, leg: ValuedPosition) -> Lots:
         """Return the bounds of the order that cuts `leg`: both legs take the coarser steps of the two."""
         rules = self.markets[leg.position.symbol]
-        each = [self.markets[leg.position.symbol] for leg in self.legs]
-        rules = replace(
-            rules,
-            lot_step=max(one.lot_step for one in each),
-            min_quantity=max(one.min_quantity for one in each),
-        )
+        if len(self.legs) > 1:
+            each = [self.markets[leg.position.symbol] for leg in self.legs]
+            rules = replace(
+                rules,
+                lot_step=max(one.lot_step for one in each),
+                min_quantity=max(one.min_quantity for one in each),
+            )
         return Lots(position=leg.position, rules=rules, most=self.most, market=self.market)
+
+    def sized(self, wanted: Decimal, fraction: Decimal) -> Decimal:
+        """Return the smallest order on every leg that takes `wanted`, as `Lots` bounds it; zero: none."""
+        quantities = [self.lots(leg).quantity(wanted, fraction) for leg in self.legs]
+        known = [quantity for quantity in quantities if quantity is not None]
+        return min(known) if len(known) == len(quantities) else ZERO
 
     def brackets(self, shortfall: Shortfall) -> tuple[Bracket, ...]:
         """Return what cutting frees, by quantity: widths are quantities, rates margin per quantity."""
@@ -71,31 +92,10 @@ class Candidate:
         """Return the equity that one unit of quantity costs over all legs."""
         return sum((worth(leg) * cost_rate for leg in self.legs), ZERO)
 
-    def gain(self, shortfall: Shortfall, cost_rate: Decimal) -> Decimal:
-        """Return the margin that the first cut frees per notional; zero where it does not help `shortfall`.
-
-        Cost goes by notional alone, so the order by relief per notional is the order by relief per cost.
-        """
-        relief = self.relief(shortfall)
-        if relief <= shortfall.target * self.cost(cost_rate):
-            return ZERO
-        return relief / self.cost(ONE)
-
     def relief(self, shortfall: Shortfall) -> Decimal:
         """Return the margin that the first unit of quantity frees over all legs."""
         brackets = self.brackets(shortfall)
         return brackets[0].rate if brackets else ZERO
-
-    def needed(self, state: Sequence[Shortfall], cost_rate: Decimal) -> Decimal:
-        """Return the quantity that closes every open shortfall it helps with; `most` where it cannot."""
-        needs = [ZERO]
-        for shortfall in state:
-            if shortfall.is_open and self.gain(shortfall, cost_rate) > 0:
-                quantity = notional_to_cut_in_brackets(
-                    shortfall.usage, shortfall.target, self.brackets(shortfall), self.cost(cost_rate)
-                )
-                needs.append(self.most if quantity is None else min(quantity, self.most))
-        return max(needs)
 
 
 def worth(valued: ValuedPosition) -> Decimal:
@@ -136,7 +136,7 @@ class Hedge:
 def hedges(positions: Sequence[ValuedPosition]) -> tuple[Hedge, ...]:
     """Return `positions` by what hedges them; what stands on one side only stands alone."""
     groups: dict[tuple[str, MarginMode], list[ValuedPosition]] = {}
-    for valued in sorted(positions, key=lambda valued: valued.position.quantity, reverse=True):
+    for valued in sorted(positions, key=_size, reverse=True):
         groups.setdefault(valued.position.hedge, []).append(valued)
     found: list[Hedge] = []
     for group in groups.values():
@@ -148,6 +148,11 @@ def hedges(positions: Sequence[ValuedPosition]) -> tuple[Hedge, ...]:
         overhang = _quantity(heavier) - _quantity(lighter)
         found.append(Hedge(heavier=heavier, lighter=lighter, overhang=overhang))
     return tuple(found)
+
+
+def _size(valued: ValuedPosition) -> tuple[Decimal, Decimal]:
+    """Order by quantity; of two alike the one that the venue charges more is the larger."""
+    return valued.position.quantity, valued.margin(Measure.UTILIZATION) or ZERO
 
 
 def _quantity(legs: Sequence[ValuedPosition]) -> Decimal:
@@ -183,8 +188,9 @@ def _candidate(hedge: Hedge, possible: Callable[..., Candidate | None]) -> Candi
     """
     for leg in hedge.heavier if not _is_free(hedge) else ():
         alone = possible((leg,), min(hedge.overhang, leg.position.quantity))
-        if alone is not None and (not hedge.lighter or alone.most >= alone.lots(leg).least):
-            return alone
+        if alone is not None and (not hedge.lighter or alone.most >= alone.least):
+            twin = possible(hedge.lighter, alone.most) if len(hedge.legs) == PAIR else None
+            return alone if twin is None else replace(alone, twin=twin.legs[0])
     both = (possible(legs, min(leg.position.quantity for leg in legs)) for legs in hedge.pairs)
     return next((candidate for candidate in both if candidate is not None), None)
 

@@ -48,6 +48,7 @@ __all__ = [
     "Rung",
     "RungState",
     "decide",
+    "due_acts",
     "sentence",
 ]
 
@@ -80,6 +81,12 @@ def decide(
         if fallback is None or (isinstance(answer, Confirm) and isinstance(fallback, Hold)):
             fallback = answer
     return advised or fallback or _calm(alarm, observation, policy)
+
+
+def due_acts(alarm: Alarm, assessment: Assessment, policy: MarginPolicy, context: Context) -> tuple[Act, ...]:
+    """Return what every unit calls for now, the most pressing first, before anything holds margind back."""
+    answers = _answers(alarm, assessment, policy, context)
+    return tuple(answer for answer in answers if isinstance(answer, Act))
 
 
 def _answers(

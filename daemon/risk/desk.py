@@ -7,9 +7,10 @@ from decimal import Decimal
 from brokers.models import AccountSnapshot, Measure, Position, Symbol
 from brokers.numbers import ONE, ZERO
 from brokers.order_book import OrderBook
+from daemon.risk.cost import TradingCost
 from daemon.risk.depth import depth_within, slice_of
 from daemon.risk.picture import PositionKey, UnitPicture, ValuedPosition
-from daemon.risk.plan import Infeasible, PlannedOrder, ReductionPlan
+from daemon.risk.plan import Alternative, Infeasible, PlannedOrder, ReductionPlan
 from daemon.risk.policy import Action, MarginPolicy, ReductionLimits
 from daemon.risk.pricing import break_even, limit_price
 from daemon.risk.reason import Reason
@@ -38,6 +39,11 @@ class Desk:
         """The limits of the account's policy."""
         return self.policy.limits
 
+    @property
+    def urgent(self) -> bool:
+        """Whether there is no time to be thrifty: each step must do what it can."""
+        return self.urgency >= ONE
+
     def price(self, valued: ValuedPosition, quantity: Decimal) -> Decimal | None:
         """Return the limit of an order of `quantity` on a position; `None`: market."""
         book = self.books.get(valued.position.symbol)
@@ -46,7 +52,7 @@ class Desk:
     def within_depth(self, valued: ValuedPosition, wanted: Decimal) -> Decimal:
         """Return how much of `wanted` a fresh book holds at an allowed price; all of it if urgent."""
         book = self.books.get(valued.position.symbol)
-        if book is None or self.urgency >= ONE:
+        if book is None or self.urgent:
             return wanted
         limit = self._limit(valued, ONE if self.market else self.urgency)
         if limit is None:
@@ -75,6 +81,12 @@ class Desk:
             quantity=quantity,
         )
 
+    def cost(self, valued: ValuedPosition) -> TradingCost:
+        """Return what cutting a position costs: by its order book, where one was read."""
+        symbol = valued.position.symbol
+        rules, book = self.snapshot.markets.get(symbol), self.books.get(symbol)
+        return TradingCost(valued=valued, limits=self.limits, rules=rules, book=book)
+
     def lots(self, valued: ValuedPosition, most: Decimal) -> Lots | None:
         """Return the bounds of an order that takes `most` at most; `None`: there are no market rules."""
         position = valued.position
@@ -100,7 +112,7 @@ class Desk:
     ) -> tuple[PlannedOrder, tuple[Shortfall, ...]]:
         """Return one order and what is left after it."""
         notional = (valued.notional or ZERO) * quantity / valued.position.quantity
-        cost = notional * self.limits.cost_rate
+        cost = self.cost(valued).of(quantity)
         state = tuple(shortfall.after(valued.position.key, notional, cost) for shortfall in state)
         order = PlannedOrder(
             position=valued.position,
@@ -119,6 +131,7 @@ class Desk:
         orders: Sequence[PlannedOrder],
         after: Sequence[Shortfall],
         dust: tuple[PositionKey, ...],
+        alternatives: tuple[Alternative, ...] = (),
     ) -> ReductionPlan:
         """Return the step that `orders` make; `after` is what is left open after them."""
         target = self.policy.target
@@ -134,6 +147,7 @@ class Desk:
             reaches_target=not any(left.usage.exceeds(target(left.measure)) for left in after),
             dust=dust,
             notes=_notes(orders, self.snapshot),
+            alternatives=alternatives,
         )
 
     def unable(self, positions: Sequence[ValuedPosition], dust: tuple[PositionKey, ...]) -> Infeasible:

@@ -32,12 +32,27 @@ class PlannedOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """Another way to the target, in as many steps as it takes: by a strategy, or with one position alone.
+
+    `orders` is how many positions it cuts (two for a pair), `cost` what that is reckoned to cost, in the
+    unit's currency. `reaches`: it is enough.
+    """
+
+    name: str
+    orders: int
+    cost: Decimal
+    reaches: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReductionPlan:
     """One step: what a cycle may send before it measures again.
 
     `action` is REDUCE or FLATTEN. `reaches_target` says whether the step alone is reckoned to be enough.
     `dust` names positions too small to order. `notes` say for people what the plan does not see: positions of
-    the same coin on the other side elsewhere in the account, which an order may leave bare.
+    the same coin on the other side elsewhere in the account, which an order may leave bare. `alternatives`
+    are the ways to the target that were weighed, the chosen one first; none where there was no choice.
     """
 
     account_id: AccountId
@@ -51,6 +66,7 @@ class ReductionPlan:
     reaches_target: bool
     dust: tuple[PositionKey, ...] = ()
     notes: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

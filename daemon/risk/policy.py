@@ -11,6 +11,7 @@ from brokers.models import Measure
 from brokers.numbers import ONE, ZERO
 from daemon.risk.advice import Advice
 from daemon.risk.daily_loss import DailyLoss
+from daemon.risk.strategy import Strategy
 
 
 class Level(IntEnum):
@@ -123,12 +124,14 @@ class Confirmation:
 class ReductionLimits:
     """How hard and how often margind may cut.
 
-    `step_fraction` is the part of a position one order may take. Limit prices start at `slippage` off the
-    mark and move out by as much again with each step, up to `max_slippage`; every `market_every`-th step
-    (0: never) and urgent ones go to market. What an order is reckoned to cost is not that bound but the taker
-    fee `fee_rate` and the `expected_slippage`, both per notional.
+    `strategy` says which positions go first. `step_fraction` is the part of a position one order may take.
+    Limit prices start at `slippage` off the mark and move out by as much again with each step, up to
+    `max_slippage`; every `market_every`-th step (0: never) and urgent ones go to market. What an order is
+    reckoned to cost is not that bound but the taker fee `fee_rate` and the `expected_slippage`, both per
+    notional.
     """
 
+    strategy: Strategy = Strategy.CHEAPEST_RELIEF
     step_fraction: Decimal = Decimal("0.5")
     positions_per_step: int = 3
     orders_per_minute: int = 30

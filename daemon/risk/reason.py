@@ -31,6 +31,8 @@ class Reason(StrEnum):
     CANCELS_FAIL = "cancels_fail"  # open orders were to be cancelled and are not; it is tried again
     ORDERS_COME_BACK = "orders_come_back"  # somebody places again what was cancelled; no longer chased
     LADDER_EXHAUSTED = "ladder_exhausted"  # every rung was tried; a human must look
+    TRANSFER_LATE = "transfer_late"  # what was moved in has not arrived for a while, and may be in no wallet
+    TRANSFER_SETTLED = "transfer_settled"  # what became of a late transfer is known
     ORDER_BUDGET = "order_budget"  # orders of the last minute
     STEP_BUDGET = "step_budget"  # steps of this episode
     EPISODE_BUDGET = "episode_budget"  # episodes of the last hour

@@ -1,9 +1,9 @@
 """Which positions to cut, by how much and at what price, so that a unit comes down to its target.
 
 Theory of operation. A plan is one step: what may be sent before the account is measured again. Everything
-that is above its target is a shortfall; the position that frees most of the worst one per equity it costs
-goes first, and is cut until every shortfall it helps with is closed, or by `step_fraction` of it,
-whichever is less. What is still open then goes to the next position.
+that is above its target is a shortfall, and the cuts of a step are those that close all of them at the least
+cost (or as another strategy of the policy has it); no order takes more than `step_fraction` of a position.
+Where that is too little, the step is the beginning of the cheapest way there.
 
 A target that even a flat unit would miss (debt, collateral) is replaced by the end of the liquidation level:
 that is worth reaching too. When not even that can be reached reducing cannot help, and no order is planned:
@@ -23,8 +23,9 @@ from brokers.models import AccountSnapshot, Measure, Symbol, UnitKind
 from brokers.numbers import ONE
 from brokers.order_book import NO_BOOKS, OrderBook
 from daemon.risk.assessment import Assessment
-from daemon.risk.candidate import PAIR, Candidate, candidates, hedges, is_orderable, worth
+from daemon.risk.candidate import PAIR, candidates, hedges, is_orderable, worth
 from daemon.risk.closing import close_unit
+from daemon.risk.cutting import cut
 from daemon.risk.debt import debts_of, owing
 from daemon.risk.desk import Desk
 from daemon.risk.figures import percent
@@ -92,12 +93,17 @@ def _reduce(desk: Desk, state: tuple[Shortfall, ...]) -> ReductionPlan | Infeasi
     choices = candidates(positions, desk.snapshot, market=desk.market, excluded=desk.excluded)
     if not choices:
         return desk.unable(positions, dust)
-    orders, after = _cut(desk, reachable, choices, positions)
+    cuts = cut(desk, reachable, choices)
+    orders, after = cuts.orders, cuts.after
+    missed = [shortfall for shortfall in reachable if shortfall.is_open]
+    too_dear = all(choice.relief(shortfall) > 0 for choice in choices for shortfall in missed)
+    if not orders and not cuts.helpful and too_dear:
+        orders, after = _close_all(desk, reachable, positions)
     if not orders:
         detail = "no position can be cut at a size that frees more margin than it costs"
         unit = desk.unit.unit.key
         return Infeasible(unit=unit, reason=Reason.NOTHING_ORDERABLE, detail=detail, dust=dust)
-    plan = desk.plan(Action.REDUCE, orders, after, dust)
+    plan = desk.plan(Action.REDUCE, orders, after, dust, cuts.alternatives)
     gave_up = len(reachable) < len(state)
     return replace(plan, reaches_target=plan.reaches_target and not gave_up)
 
@@ -105,9 +111,14 @@ def _reduce(desk: Desk, state: tuple[Shortfall, ...]) -> ReductionPlan | Infeasi
 def _in_scope(desk: Desk, state: Sequence[Shortfall]) -> tuple[ValuedPosition, ...]:
     """Return the positions that can help: the unit's own, and those under it when initial margin is short."""
     if not any(left.is_open and left.measure is Measure.UTILIZATION for left in state):
-        return desk.unit.positions
+        return _by_key(desk.unit.positions)
     under = desk.snapshot.positions_under(desk.unit.unit.key)
-    return value(under, desk.unit.unit, desk.snapshot)
+    return _by_key(value(under, desk.unit.unit, desk.snapshot))
+
+
+def _by_key(positions: Sequence[ValuedPosition]) -> tuple[ValuedPosition, ...]:
+    """Return `positions` in an order of their own, so that the venue's makes no difference."""
+    return tuple(sorted(positions, key=lambda valued: valued.position.key))
 
 
 def _reachable(
@@ -121,9 +132,9 @@ def _reachable(
     reachable = []
     for shortfall in state:
         flat, danger_ends = when_flat(shortfall, positions, policy), out_of_danger(shortfall, policy)
-        if not flat.usage.exceeds(shortfall.target):
+        if not flat.exceeds(shortfall.target):
             reachable.append(shortfall)
-        elif not flat.usage.exceeds(danger_ends) or any(worth(valued) <= 0 for valued in positions):
+        elif not flat.exceeds(danger_ends) or any(worth(valued) <= 0 for valued in positions):
             reachable.append(replace(shortfall, target=danger_ends))
     return tuple(reachable)
 
@@ -146,58 +157,9 @@ def _nothing_to_do(desk: Desk, state: Sequence[Shortfall], dust: tuple[PositionK
     return Infeasible(unit=unit, reason=Reason.DEBT_DRIVES_RISK, detail=detail, dust=dust)
 
 
-def _cut(
-    desk: Desk,
-    state: tuple[Shortfall, ...],
-    choices: Sequence[Candidate],
-    positions: Sequence[ValuedPosition],
-) -> tuple[list[PlannedOrder], tuple[Shortfall, ...]]:
-    """Return the orders of one step, cheapest relief first, and what is left after them."""
-    orders: list[PlannedOrder] = []
-    left = list(choices)
-    unsizable: list[Candidate] = []
-    cost_rate = desk.limits.cost_rate
-    while left and any(shortfall.is_open for shortfall in state):
-        worst = max(
-            (shortfall for shortfall in state if shortfall.is_open),
-            key=lambda shortfall: shortfall.usage.ratio / shortfall.target,
-        )
-        ranked = sorted(left, key=lambda c: (c.gain(worst, cost_rate), c.notional), reverse=True)
-        chosen = next((c for c in ranked if c.needed(state, cost_rate) > 0), None)
-        if chosen is None or len(orders) + len(chosen.legs) > max(desk.limits.positions_per_step, 2):
-            break
-        left.remove(chosen)
-        cut, state = _order(desk, chosen, state, group=len(orders))
-        if not cut:
-            unsizable.append(chosen)
-        orders += cut
-    missed = [shortfall for shortfall in state if shortfall.is_open]
-    too_dear = all(candidate.relief(shortfall) > 0 for candidate in left for shortfall in missed)
-    if orders or unsizable or not too_dear:
-        return orders, state
-    return _close_all(desk, state, positions)
-
-
-def _order(
-    desk: Desk, chosen: Candidate, state: tuple[Shortfall, ...], *, group: int
-) -> tuple[list[PlannedOrder], tuple[Shortfall, ...]]:
-    """Return the orders that cut the legs of `chosen`, and what is left after them."""
-    needed = chosen.needed(state, desk.limits.cost_rate)
-    wanted = min(desk.within_depth(leg, needed) for leg in chosen.legs)
-    sizes = [chosen.lots(leg).quantity(wanted, desk.limits.step_fraction) for leg in chosen.legs]
-    known = [size for size in sizes if size is not None]
-    orders: list[PlannedOrder] = []
-    if len(known) < len(sizes):
-        return orders, state
-    for leg in chosen.legs:
-        order, state = desk.order(leg, min(known), state, group if len(chosen.legs) > 1 else None)
-        orders.append(order)
-    return orders, state
-
-
 def _close_all(
     desk: Desk, state: tuple[Shortfall, ...], positions: Sequence[ValuedPosition]
-) -> tuple[list[PlannedOrder], tuple[Shortfall, ...]]:
+) -> tuple[tuple[PlannedOrder, ...], tuple[Shortfall, ...]]:
     """Close everything in one step where no partial cut pays and only being rid of the requirement helps.
 
     Nothing where that takes more than one step, or where what cannot be closed now is needed for it.
@@ -213,8 +175,8 @@ def _close_all(
             orders.append(order)
     too_many = len(orders) > desk.limits.positions_per_step
     if too_many or any(shortfall.is_open for shortfall in after):
-        return [], state
-    return orders, after
+        return (), state
+    return tuple(orders), after
 
 
 def _can_close(desk: Desk, leg: ValuedPosition) -> bool:

@@ -1,11 +1,9 @@
 """How much must be cut, or added, for a measure to come down to its target."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from brokers.numbers import ZERO
 from daemon.risk.margin import Usage
-from daemon.risk.tiers import Bracket
 
 
 def notional_to_cut(
@@ -27,25 +25,6 @@ def notional_to_cut(
         return ZERO
     gain = relief_rate - target * cost_rate
     return excess / gain if gain > 0 else None
-
-
-def notional_to_cut_in_brackets(
-    usage: Usage, target: Decimal, brackets: Sequence[Bracket], cost_rate: Decimal
-) -> Decimal | None:
-    """Return the notional to cut where the relief falls from bracket to bracket, taken in their order.
-
-    `None`: all of them together do not reach the target.
-    """
-    total = ZERO
-    for bracket in brackets:
-        needed = notional_to_cut(usage, target, bracket.rate, cost_rate)
-        if needed is None:
-            return None
-        if needed <= bracket.width:
-            return total + needed
-        total += bracket.width
-        usage = after_cut(usage, bracket.rate * bracket.width, cost_rate * bracket.width)
-    return total if not usage.exceeds(target) else None
 
 
 def after_cut(usage: Usage, freed: Decimal, cost: Decimal) -> Usage:

@@ -146,8 +146,8 @@ def debt_drives(unit: UnitPicture, snapshot: AccountSnapshot, policy: MarginPoli
     for shortfall in shortfalls(unit, snapshot, policy):
         positions = under if shortfall.measure is Measure.UTILIZATION else unit.positions
         flat = when_flat(shortfall, positions, policy)
-        if shortfall.is_open and flat.usage.exceeds(shortfall.target):
-            missed.append((shortfall.measure, flat.usage.ratio, shortfall.target))
+        if shortfall.is_open and flat.exceeds(shortfall.target):
+            missed.append((shortfall.measure, flat.ratio, shortfall.target))
     if not missed:
         return None
     measure, ratio, target = max(missed, key=lambda row: row[1] / row[2])

@@ -32,6 +32,11 @@ class Shortfall:
         return self.usage.exceeds(self.target)
 
     @property
+    def missing(self) -> Decimal:
+        """The margin that must be freed, less what that costs times the target; zero or less: at target."""
+        return self.usage.used - self.target * self.usage.capacity
+
+    @property
     def beyond_positions(self) -> Decimal:
         """What of the usage no position frees: a debt's requirement, a haircut's, that of resting orders."""
         frees = (bracket.width * bracket.rate for brackets in self.relief.values() for bracket in brackets)
@@ -74,20 +79,27 @@ def shortfalls(unit: UnitPicture, snapshot: AccountSnapshot, policy: MarginPolic
             positions = value(snapshot.positions_under(unit.unit.key), unit.unit, snapshot)
         else:
             positions = unit.positions
+        known: dict[Decimal, Mapping[PositionKey, tuple[Bracket, ...]]] = {}
         for usage in unit.usages(measure):
-            relief = _relief(unit, usage, measure, positions, snapshot)
+            if usage.used not in known:
+                known[usage.used] = _relief(unit, usage, measure, positions, snapshot)
             found.append(
-                Shortfall(measure=measure, usage=usage, target=policy.target(measure), relief=relief)
+                Shortfall(
+                    measure=measure, usage=usage, target=policy.target(measure), relief=known[usage.used]
+                )
             )
     return tuple(found)
 
 
-def when_flat(shortfall: Shortfall, positions: Sequence[ValuedPosition], policy: MarginPolicy) -> Shortfall:
+def when_flat(shortfall: Shortfall, positions: Sequence[ValuedPosition], policy: MarginPolicy) -> Usage:
     """Return what would be left after closing all of `positions`, whether or not that can be done now."""
+    freed = cost = ZERO
     for valued in positions:
-        notional = valued.notional or ZERO
-        shortfall = shortfall.after(valued.position.key, notional, notional * policy.limits.cost_rate)
-    return shortfall
+        brackets = shortfall.relief.get(valued.position.key)
+        if brackets is not None:
+            freed += sum([bracket.width * bracket.rate for bracket in brackets])
+            cost += valued.notional or ZERO
+    return after_cut(shortfall.usage, freed, cost * policy.limits.cost_rate)
 
 
 def out_of_danger(shortfall: Shortfall, policy: MarginPolicy) -> Decimal:
@@ -133,6 +145,8 @@ def _relief(
     for key, notional in unknown:
         relief[key] = (Bracket(width=notional, rate=shared / over),)
     scale = usage.used / max(total, known_margin) if total > 0 else ONE
+    if scale == ONE:
+        return relief
     return {
         key: tuple(replace(bracket, rate=bracket.rate * scale) for bracket in brackets)
         for key, brackets in relief.items()

@@ -53,6 +53,8 @@ REFUSED = [
     ("mode as boolean", head("mode: true #!"), "mode", "known here: observe, advise, enforce"),
     ("unknown log level", head("log: {level: warn} #!"), "log.level", "did you mean warning?"),
     ("unknown action", head("policy: {actions: {critical: [cancel]}} #!"), "policy.actions.critical[0]", "did"),
+    ("unknown strategy", head("policy: {strategy: cheapest} #!"), "policy.strategy", "cheapest_relief"),
+    ("account's unknown strategy", account("policy: {strategy: losers} #!"), "accounts[1].policy.strategy", "known"),
     ("relative state directory", head("state_dir: var/margind #!"), "state_dir", "/var/lib/margind"),
     ("home state directory", head("state_dir: ~/margind #!"), "state_dir", "absolute path"),
     ("climbing state directory", head("state_dir: /var/../etc #!"), "state_dir", "write one such as"),

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from config.accounts import PRODUCTS, BrokerId, Mode, stricter
-from config.policy import Action
+from config.policy import Action, Strategy
 from config.schema import LogFormat, LogLevel, Settings
 
 Build = Callable[[str], Settings]
@@ -48,6 +48,7 @@ def test_defaults_alarm_only_and_step_in_before_the_venue(settings: Build) -> No
     assert policy.actions.warning == ()
     assert policy.actions.critical == (Action.CANCEL_ORDERS,)
     assert policy.actions.liquidation == tuple(Action)
+    assert policy.strategy is Strategy.CHEAPEST_RELIEF
     assert (found.log.level, found.log.format) == (LogLevel.INFO, LogFormat.AUTO)
 
 

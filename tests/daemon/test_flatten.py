@@ -9,6 +9,7 @@ import pytest
 from brokers.errors import VenueUnavailable
 from brokers.models import OrderSide
 from brokers.sandbox.spec import BookShape
+from daemon.flatten import reset as release_by_hand
 from daemon.risk.policy import Action, Ladder, Level, MarginPolicy
 from daemon.risk.reason import Reason
 from database.records import IntentKind
@@ -79,6 +80,58 @@ async def test_nothing_is_called_flat_that_is_not_seen(doomed: Desk) -> None:
     assert [latch.name for latch in doomed.journal.latches.of(doomed.account)] == ["flatten:USDT"]
     await doomed.watch(90)
     assert doomed.journal.latches.of(doomed.account) == ()
+
+
+def reset(desk: Desk, unit: str | None = None) -> tuple[str, ...]:
+    with desk.journal.transaction():
+        return release_by_hand(
+            desk.journal,
+            desk.account,
+            desk.clock.now(),
+            actor="somebody",
+            reason="enough is closed",
+            unit=unit,
+        )
+
+
+async def test_an_operators_reset_releases_it_by_hand_and_what_is_left_stays(doomed: Desk) -> None:
+    await doomed.run()
+    doomed.fall_to("0.95")
+    await doomed.run()
+    assert 0 < doomed.held() < 500
+    doomed.move_to(D(130))
+    assert reset(doomed, "somewhere else") == ()
+    assert reset(doomed) == ("USDT",)
+    left, sent = doomed.held(), len(doomed.received())
+    doomed.restart()
+    outcomes = await doomed.watch(60)
+
+    assert (doomed.held(), len(doomed.received())) == (left, sent)
+    assert Reason.FLATTEN_LATCHED not in {outcome.reason for outcome in outcomes}
+    (cleared,) = doomed.events("latch_cleared")
+    assert (cleared.detail["actor"], cleared.reason) == ("somebody", "enough is closed")
+    assert doomed.journal.episodes.current(doomed.account) is None
+
+
+async def test_a_reset_is_no_halt_while_the_unit_still_calls_for_it(doomed: Desk) -> None:
+    await doomed.run()
+    doomed.fall_to("0.95")
+    await doomed.run()
+    assert reset(doomed) == ("USDT",)
+    doomed.fall_to("0.95")
+    await doomed.watch(60)
+
+    assert doomed.held() == 0
+    assert len(doomed.events("latch_set")) == 2
+    assert doomed.journal.latches.of(doomed.account) == ()
+
+
+async def test_once_the_venue_has_shown_it_flat_there_is_nothing_to_reset(doomed: Desk) -> None:
+    await doomed.run()
+    doomed.fall_to("0.95")
+    await doomed.watch(90)
+    assert doomed.held() == 0
+    assert reset(doomed) == ()
 
 
 async def test_a_position_opened_after_it_is_left_alone(doomed: Desk) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.models import OrderSide
-from brokers.sandbox.orders import OrderType
+from brokers.sandbox.orders import OrderType, Trigger
 from daemon.risk.policy import Action, Level, MarginPolicy
 from daemon.risk.reason import Reason
 from daemon.topup import TopUpCaps
@@ -74,6 +74,28 @@ async def test_open_orders_are_cancelled_and_the_freed_margin_is_measured_before
     assert [plan.decision for plan in desk.plans()] == ["cancel_orders", "reduce"]
     picture = desk.plans()[1].snapshot["units"][0]
     assert D(picture["utilization"]) < D("0.81")  # measured without the order
+    assert desk.utilization() <= D("0.60")
+
+
+async def test_at_critical_what_can_only_reduce_stays_and_before_a_cut_it_goes_after_the_others(
+    desk: Desk,
+) -> None:
+    """A limit that takes profit binds no margin; what it would close is wanted only once a cut is due."""
+    profit = desk.rest(OrderSide.SELL, 100, type=OrderType.LIMIT, price=D(150), reduce_only=True)
+    stop = desk.rest(OrderSide.SELL, 500, trigger=Trigger(price=D(50)), reduce_only=True)
+    raising = desk.rest(OrderSide.BUY, 1, type=OrderType.LIMIT, price=D(50))
+    desk.fall_to("0.85")
+    outcomes = await desk.watch(5)
+    assert desk.cancelled() == [raising]
+    assert outcomes[-1].reason is Reason.NO_ORDERS
+    assert desk.line.log.count("fetch_open_orders") == 2
+
+    again = desk.rest(OrderSide.BUY, 1, type=OrderType.LIMIT, price=D(50))
+    desk.fall_to("0.95")
+    await desk.watch(20)
+    assert desk.cancelled() == [raising, again, profit], "each once, in turn"
+    assert [plan.decision for plan in desk.plans()] == [*["cancel_orders"] * 3, "reduce"]
+    assert [order.order_id for order in desk.engine.open_orders(desk.account)] == [stop]
     assert desk.utilization() <= D("0.60")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from config.accounts import Mode as ConfiguredMode
 from config.loader import parse
-from config.policy import PolicySettings
+from config.policy import PolicySettings, Strategy
 from config.schema import AdviseSettings, LimitSettings, PollSettings, Settings
 from config.section import Section
 from daemon.policies import mode_of, policy_of
@@ -48,6 +48,8 @@ def another(value: Any) -> Any:  # noqa: ANN401 - whatever the field holds
             return str(value * D("0.98"))
         case int():
             return value + 1
+        case Strategy():
+            return "pro_rata"
         case timedelta():
             return f"{value * 0.9 / timedelta(milliseconds=1):.0f}ms"
         case ():

@@ -302,6 +302,15 @@ def test_a_summary_of_a_plan_names_each_order_its_size_and_what_it_is_reckoned_t
     assert D(order["quantity"]) == plan.orders[0].quantity
     assert D("0.59") < D(order["expected_utilization"]) <= D("0.60")
     assert summary["reaches_target"] is True
+    ways = {way["name"]: way for way in summary["alternatives"]}
+    assert next(iter(ways)) == "cheapest_relief"
+    assert set(ways) == {"cheapest_relief", "largest_margin", "worst_pnl", "pro_rata", "X-USDT long"}
+    assert ways["worst_pnl"] == {
+        "name": "worst_pnl",
+        "orders": 1,
+        "cost": str(plan.alternatives[0].cost),
+        "reaches": True,
+    }
     assert_plain(summary)
 
 

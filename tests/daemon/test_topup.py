@@ -1,6 +1,7 @@
 """Collateral from the funding wallet: within its caps, each transfer once."""
 
 import asyncio
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -11,7 +12,8 @@ import pytest
 from brokers.errors import VenueUnavailable
 from brokers.sandbox.history import Transferred
 from brokers.sandbox.mishaps import Fate
-from daemon.risk.policy import MarginPolicy, ReductionLimits
+from daemon.arrivals import LATE_AFTER, UNKNOWN
+from daemon.risk.policy import Action, Level, MarginPolicy, ReductionLimits
 from daemon.topup import FORGET_AFTER, TopUp, TopUpCaps
 from database.errors import IntentExists
 from database.records import TransferState
@@ -48,6 +50,16 @@ def transfers(desk: Desk) -> list[Any]:
     """Every transfer as the journal has it now, in order."""
     ids = dict.fromkeys(e.detail["client_id"] for e in desk.events() if e.kind.startswith("transfer_"))
     return [desk.journal.transfers.get(one) for one in ids]
+
+
+async def test_where_it_is_the_only_rung_money_is_moved_in_all_the_same(rich: Callable[..., Desk]) -> None:
+    desk = rich(policy=MarginPolicy(actions={Level.LIQUIDATION: (Action.TOP_UP,)}))
+    await desk.run()
+    desk.fall_to("0.95")
+    await desk.watch(20)
+    (transfer,) = transfers(desk)
+    assert (transfer.state, [transfer.amount]) == (S.COMPLETED, moved(desk))
+    assert D("0.59") < desk.utilization() <= D("0.60")
 
 
 async def test_money_is_moved_in_before_anything_is_cut(rich: Callable[..., Desk]) -> None:
@@ -184,6 +196,54 @@ async def test_a_transfer_nobody_ever_finds_is_called_absent_after_a_while_and_c
     await desk.watch(20)
     assert transfers(desk)[0].state is S.ABSENT
     assert await desk.cycle._top_up.funds("USDT") == 3000
+
+
+def late(desk: Desk) -> list[tuple[str, str]]:
+    """The alarms for transfers that did not arrive, with what they say of them."""
+    told = [event for event in desk.events() if event.kind.startswith("transfer_late")]
+    return [(event.kind, event.message.rpartition(": ")[2]) for event in told]
+
+
+async def test_a_transfer_that_does_not_arrive_is_alarmed_once_until_it_is_found(
+    rich: Open, log: io.StringIO
+) -> None:
+    desk = rich(per_day=2000)
+    desk.venue.mishaps.doom_write(Fate.ANSWER_LOST)
+
+    def nobody_knows(call: str, _moment: str, _arguments: object) -> None:
+        if call == "find_transfer":
+            raise VenueUnavailable("down")
+
+    desk.line.at = nobody_knows
+    await desk.run()
+    desk.fall_to("0.95")
+    await desk.watch(LATE_AFTER.total_seconds() - 5)
+    assert late(desk) == []
+    await desk.watch(10)
+    assert late(desk) == [("transfer_late", UNKNOWN)]
+    (event,) = desk.events("transfer_late")
+    assert (event.reason, event.detail["amount"], event.episode) == ("transfer_late", "2000", 1)
+    for _ in range(3):
+        desk.restart()
+        await desk.watch(20)
+    assert log.getvalue().count('"event": "transfer_late"') == len(late(desk)) == 1
+
+    desk.line.at = lambda *_: None
+    await desk.watch(5)
+    assert late(desk)[1:] == [("transfer_late_resolved", "it has arrived")]
+    assert desk.journal.latches.of(desk.account) == ()
+    assert moved(desk) == [D(2000)]
+    await desk.watch(90)
+    assert len(late(desk)) == 2
+
+
+async def test_the_alarm_for_one_that_never_was_says_so(rich: Open) -> None:
+    desk = rich(per_day=3000)
+    desk.venue.mishaps.doom_write(Fate.NEVER_ARRIVED)
+    await desk.run()
+    desk.fall_to("0.95")
+    await desk.watch(FORGET_AFTER.total_seconds() + 20)
+    assert late(desk) == [("transfer_late", UNKNOWN), ("transfer_late_resolved", "the venue never had it")]
 
 
 async def test_a_refused_transfer_makes_room_for_the_cut(rich: Open) -> None:

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
+from brokers.models import AccountId
 from config.loader import parse
 from config.schema import Settings
 from daemon.app import open_journal
 from daemon.clock import SystemClock
 from daemon.errors import FatalError
+from daemon.flatten import latch, latched_units
 from daemon.mandate import Mandate
 from daemon.risk.policy import Mode
-from daemon.upkeep import resume, set_journal_aside
+from daemon.risk.reason import Reason
+from daemon.upkeep import reset_flatten, resume, set_journal_aside
 from database.journal import Journal
 from database.records import Event
 
@@ -80,3 +83,21 @@ def test_a_journal_set_aside_makes_room_for_a_new_one(settings: Settings) -> Non
         open_journal(settings, datetime.now(UTC))
     assert "begins anew" in set_journal_aside(settings)
     open_journal(settings, datetime.now(UTC)).close()
+
+
+def test_a_flatten_is_released_by_hand_while_the_daemon_is_stopped(settings: Settings) -> None:
+    now = datetime.now(UTC)
+    with Journal.open(settings.state_dir, now) as journal, journal.transaction():
+        for unit in ("USDT", "BTC"):
+            latch(journal, AccountId("desk"), unit, now, Reason.LIQUIDATION_REACHED)
+    assert reset_flatten(settings, "desk", "ETH", "a try") == "no flatten of desk is latched for ETH"
+    assert reset_flatten(settings, "desk", "BTC", "sold by hand").startswith("released: BTC of desk;")
+    with Journal.open(settings.state_dir, now) as journal:
+        assert latched_units(journal, AccountId("desk")) == {"USDT"}
+    assert reset_flatten(settings, "desk", None, "sold by hand").startswith("released: USDT of desk;")
+    assert reset_flatten(settings, "desk", None, "again") == "no flatten of desk is latched"
+
+
+def test_a_flatten_of_an_account_that_is_not_there_is_named_as_such(settings: Settings) -> None:
+    with pytest.raises(FatalError, match="no account 'dask'; there are: desk"):
+        reset_flatten(settings, "dask", None, "a slip")

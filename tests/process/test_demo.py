@@ -112,6 +112,17 @@ def test_every_account_is_protected_and_the_summary_can_be_checked(
         assert order["reason"] in reasons
         assert order["state"] in {"filled", "cancelled"}, "none is left in doubt"
 
+    moved = rows_under(
+        "Moved in from the accounts' own funding wallets, as journaled before it was sent:", done.stdout
+    )
+    assert {row["account"] for row in moved} == {row["account"] for row in accounts if row["moved in"] != "0"}
+    assert {"bybit-cross", "okx-multi"} <= {row["account"] for row in moved}
+    assert {row["state"] for row in moved} == {"completed"}
+    watched = re.search(r"^  would have acted rightly (\d+), falsely 0; missed 0$", done.stdout, re.MULTILINE)
+    assert watched, done.stdout[-3000:]
+    assert int(watched[1]) >= len(ACCOUNTS) // 2
+    assert re.search(r"^  lead time before the venue's liquidation: shortest ", done.stdout, re.MULTILINE)
+
     *_, last = done.stdout.strip().splitlines()
     told = re.fullmatch(
         r"Every account was protected\. "

@@ -15,6 +15,7 @@ COMMANDS = [
     ("db", ("upgrade", "current")),
     ("db upgrade", ("--config", "schema")),
     ("db current", ("--config", "revision")),
+    ("journal reset-flatten", ("--config", "--account", "--unit", "--reason", "latched")),
 ]
 
 

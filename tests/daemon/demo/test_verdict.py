@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,8 +15,9 @@ from brokers.sandbox.engine import Engine
 from brokers.sandbox.history import Wallet
 from brokers.sandbox.orders import OrderSpec
 from brokers.sandbox.printing import to_json
-from daemon.demo.verdict import AccountVerdict, Ending, ending, print_verdicts
-from database.records import Intent, IntentKind, IntentState
+from daemon.demo.verdict import AccountVerdict, Ending, Summary, ending, print_verdicts
+from daemon.risk.scorecard import tally
+from database.records import Event, Intent, IntentKind, IntentState
 
 Setting = Any
 D = Decimal
@@ -194,10 +195,16 @@ def test_what_moves_out_or_belongs_to_others_does_not_count(venue: Engine) -> No
 # -------------------------------------------------------------------------------------------------- summary
 
 
-def printed(*verdicts: AccountVerdict) -> list[str]:
+def printed(*verdicts: AccountVerdict, transfers: Sequence[Event] = ()) -> list[str]:
     out = io.StringIO()
-    places = {"log": "/x/guarded.log", "journal": "/x/journal.db"}
-    print_verdicts(Console(file=out, width=160, highlight=False), verdicts, STARTED, places)
+    summary = Summary(
+        verdicts=verdicts,
+        transfers=transfers,
+        watched=tally([], running=2),
+        started_at=STARTED,
+        places={"log": "/x/guarded.log", "journal": "/x/journal.db"},
+    )
+    print_verdicts(Console(file=out, width=160, highlight=False), summary)
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -263,3 +270,24 @@ def test_without_orders_there_is_no_table_of_them() -> None:
     lines = printed(verdict(orders=()))
     assert not [line for line in lines if line.startswith("Every order")]
     assert not [1 for one, next_one in itertools.pairwise(lines) if not one and not next_one]
+
+
+def test_what_was_moved_in_and_what_would_have_been_done_is_told() -> None:
+    moved = Event(
+        time=STARTED,
+        kind="transfer_completed",
+        message="1000 USDT from the funding wallet",
+        account=NAME,
+        detail={
+            "created_at": (STARTED + timedelta(seconds=4)).isoformat(),
+            "amount": "1000",
+            "currency": "USDT",
+            "state": "completed",
+        },
+    )
+    lines = printed(verdict(), transfers=[moved])
+    (row,) = [line.split() for line in lines if line.endswith("completed")]
+    assert row == ["4.0", "s", NAME, "1,000.00", "USDT", "completed"]
+    assert "  would have acted rightly 0, falsely 0; missed 0" in lines
+    assert "  beside: 2 not over yet" in lines
+    assert not [line for line in printed(verdict()) if line.startswith("Moved in")]

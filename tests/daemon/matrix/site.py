@@ -82,15 +82,16 @@ CATALOGUE = {product.label: product for product in _products()}
 class Site(Cell):
     """One account of a product, alone at a venue of its own."""
 
-    def __init__(self, name: str, product: Product) -> None:
+    def __init__(self, name: str, product: Product, *, calm: Decimal = CALM) -> None:
         self.name = name
         self.product = product
         self.broker = product.broker
         self.venue = product.venue
         self.symbol = self.venue.listed_as("BTC-USDT")
-        self.engine = self._engine(self._needed() / CALM)
+        self.engine = self._engine(self._needed() / calm)
         self.server = SandboxServer(self.venue.build(self.engine, {name: product.mode}))
         self.opened = self.held()
+        self.began_ms = self.engine.now_ms
         self.stop = ""
         if product.is_margined:
             bound = self.opened / (10 if self.venue.rules.lending else 1)  # a spot stop locks its coins

@@ -338,7 +338,7 @@ def test_a_plan_takes_what_the_book_holds(build: BUILD) -> None:
     (dry,) = plan(build, book(("40000", "9"))).orders
     (deep,) = plan(build, book(("49990", "9"))).orders
 
-    assert whole.quantity == deep.quantity > D("0.3")
+    assert D("0.3") < deep.quantity < whole.quantity  # a deep book costs less than the policy reckons with
     assert thin.quantity == D("0.15")
     assert thin.limit_price == deep.limit_price
     assert dry.quantity < whole.quantity
@@ -350,7 +350,7 @@ def test_where_it_is_urgent_depth_binds_nothing(build: BUILD) -> None:
     (whole,) = plan(build, None, used="0.98").orders
     (dry,) = plan(build, book(("40000", "9")), used="0.98").orders
 
-    assert dry.quantity == whole.quantity
+    assert dry.quantity > whole.quantity  # it is reckoned to cost more, so more of it is needed
     assert dry.limit_price is None
 
 

@@ -5,8 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from daemon.risk.margin import Usage
-from daemon.risk.relief import after_cut, collateral_to_add, notional_to_cut, notional_to_cut_in_brackets
-from daemon.risk.tiers import Bracket
+from daemon.risk.relief import after_cut, collateral_to_add, notional_to_cut
 
 D = Decimal
 money = st.decimals(min_value=1, max_value=10**7, places=2)
@@ -71,24 +70,6 @@ def test_ten_times_the_money_is_ten_times_the_cut(
     assert (cut is None) == (scaled is None)
     if cut is not None and scaled is not None:
         assert abs(scaled - cut * scale) <= D("1e-15") * abs(scaled)
-
-
-def test_a_cut_through_brackets_ends_where_the_target_holds() -> None:
-    brackets = (Bracket(width=D(100), rate=D("0.2")), Bracket(width=D(1000), rate=D("0.1")))
-    usage = Usage(used=D(80), capacity=D(100))
-
-    assert notional_to_cut_in_brackets(usage, D("0.7"), brackets, D(0)) == 50
-    assert notional_to_cut_in_brackets(usage, D("0.4"), brackets, D(0)) == 300
-    assert notional_to_cut_in_brackets(usage, D("0.8"), brackets, D(0)) == 0
-
-
-def test_brackets_that_free_too_little_or_cost_too_much_do_not_reach_the_target() -> None:
-    usage = Usage(used=D(80), capacity=D(100))
-
-    assert notional_to_cut_in_brackets(usage, D("0.4"), (Bracket(width=D(10), rate=D(1)),), D(0)) is None
-    assert notional_to_cut_in_brackets(usage, D("0.4"), (Bracket(width=D(10), rate=D(0)),), D(0)) is None
-    assert notional_to_cut_in_brackets(usage, D("0.4"), (), D(0)) is None
-    assert notional_to_cut_in_brackets(usage, D("0.8"), (), D(0)) == 0
 
 
 def test_a_top_up_brings_the_measure_to_target_without_a_trade() -> None:
