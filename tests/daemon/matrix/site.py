@@ -84,6 +84,7 @@ class Site(Cell):
 
     def __init__(self, name: str, product: Product, *, calm: Decimal = CALM) -> None:
         self.name = name
+        self.guarded_in = ""  # a mode of its own
         self.product = product
         self.broker = product.broker
         self.venue = product.venue
@@ -155,6 +156,7 @@ class Site(Cell):
             **super().settings(),
             "product": self.product.name,
             "allow_withdrawal_key": WITHDRAWAL_WORDS,
+            **({"mode": self.guarded_in} if self.guarded_in else {}),
         }
 
     @property

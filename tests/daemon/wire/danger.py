@@ -25,9 +25,17 @@ FUNDED = tuple(label for label in ACROSS if label.startswith(("bybit", "binance"
 STEP = D("0.998")
 
 
-def sites(labels: Iterable[str] = ACROSS, *, calm: Decimal = CALM) -> dict[str, Site]:
-    """Return an account of each product, alone at its venue, with the share `calm` of its equity in use."""
-    return {label: Site(label.replace(" ", "-"), CATALOGUE[label], calm=calm) for label in labels}
+def sites(labels: Iterable[str] = ACROSS, *, calm: Decimal = CALM, mode: str = "") -> dict[str, Site]:
+    """Return an account of each product, alone at its venue, with the share `calm` of its equity in use.
+
+    `mode` is a mode of their own, part of their names too.
+    """
+    found = {}
+    for label in labels:
+        name = "-".join([*label.split(), *([mode] if mode else [])])
+        found[label] = Site(name, CATALOGUE[label], calm=calm)
+        found[label].guarded_in = mode
+    return found
 
 
 def danger(site: Site) -> Decimal:

@@ -1,4 +1,4 @@
-"""A day that happened, over eight accounts at five venues: guarded by margind, and alone."""
+"""A day that happened, over eight accounts at six venues: guarded by margind, and only watched."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -9,6 +9,7 @@ import pytest
 from brokers.sandbox.history import LiquidationStarted
 from brokers.sandbox.presets import scenario
 from daemon.risk.policy import Level
+from daemon.shadow_report import scorecard
 from database.records import TransferState
 from tests.daemon.wire.danger import ACROSS, FUNDED, sites
 
@@ -39,10 +40,11 @@ async def test_on_2025_10_10_every_guarded_account_lives_and_every_other_is_liqu
 ) -> None:
     """BTC lost 16.9 % that evening, with a twentieth of the depth, answers late and transfers blocked."""
     day = scenario("crypto-2025-10-10", LASTS_S * 1000)
-    guarded, alone = sites(calm=IN_USE), sites(calm=IN_USE)
+    guarded, alone = sites(calm=IN_USE), sites(calm=IN_USE, mode="observe")
     before = {label: equity(site) for label, site in guarded.items()}
-    async with watching(guarded.values(), top_up={"max_per_day": {"USDT": "3000", "BTC": "0.05"}}) as watch:
-        for site in (*guarded.values(), *alone.values()):
+    everyone = (*guarded.values(), *alone.values())
+    async with watching(everyone, top_up={"max_per_day": {"USDT": "3000", "BTC": "0.05"}}) as watch:
+        for site in everyone:
             site.engine.play(day)
         await watch.until(
             guarded.values(),
@@ -51,7 +53,6 @@ async def test_on_2025_10_10_every_guarded_account_lives_and_every_other_is_liqu
             why="through the day",
         )
         for label, site in guarded.items():
-            alone[label].engine.advance(site.engine.now_ms)
             assert watch.outcome(site).level <= Level.WARNING, watch.tell(site)
             assert list(site.offences(flagged=True)) == [], watch.tell(site)
             assert 0 < site.held() < site.opened, watch.tell(site)
@@ -61,6 +62,14 @@ async def test_on_2025_10_10_every_guarded_account_lives_and_every_other_is_liqu
             assert bool(tried) is (label in FUNDED), watch.tell(site)
             assert tried <= {TransferState.REJECTED, TransferState.UNKNOWN}, "none is believed to have come"
             assert site.moved() == []
+        for site in alone.values():
+            assert (site.received(), site.moved()) == ([], []), watch.tell(site)
+            card = scorecard(watch.events(site))
+            assert (card.false_acts, card.missed_acts) == (0, 0), (site.name, card)
+            assert card.right_acts + card.running >= 1, (site.name, card)
+        told = scorecard(event for site in alone.values() for event in watch.events(site))
+        assert told.right_acts >= 6, told
+        assert told.before_liquidation[0].total_seconds() > 1, told
     assert sum(map(liquidations, guarded.values())) == 0
     assert all(liquidations(site) for site in alone.values())
     kept = sum(map(equity, guarded.values())) / sum(before.values())
