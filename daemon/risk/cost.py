@@ -1,8 +1,8 @@
 """What it costs to cut a position now: the taker's fee, half the spread, and the depth that an order eats.
 
-With a fresh order book every level is reckoned from the middle of the book on, down to the worst price that
-the policy accepts: no limit asks for more. What lies behind it, or behind the last level, costs as much as
-that price does. Without a book the policy's own figure holds: fee + expected slippage, per notional at mark.
+With a fresh order book every level is reckoned from the middle of the book on, up to the worst price that
+the policy accepts: no limit goes further, and what lies behind the last level costs as much. Without a book
+the policy's own figure holds: fee + expected slippage, per notional at mark.
 
 Money is lost to the middle, not to the mark: what the mark is off the middle was lost before anybody traded.
 """
@@ -46,31 +46,52 @@ class TradingCost:
                 break
         return total
 
-    @property
-    def flat_rate(self) -> Decimal | None:
-        """What each unit of quantity costs where no book tells; `None`: one does."""
-        if self.rules is None or self.valued.rate is None or self._middle() is None:
-            return self._by_policy
-        return None
-
     def slices(self) -> Iterator[CostSlice]:
         """Yield the position from the first unit cut to the last; the rate never falls."""
         rules, rate, middle = self.rules, self.valued.rate, self._middle()
-        left, dearest = self.valued.position.quantity, ZERO
+        left = self.valued.position.quantity
         if rules is None or rate is None or self.book is None or middle is None:
             yield CostSlice(width=left, rate=self._by_policy)
             return
-        closing, fee = self.valued.position.closing_side, self.limits.fee_rate
-        away = -self.limits.max_slippage if closing is OrderSide.SELL else self.limits.max_slippage
-        worst = _lost(rules, middle, middle * (ONE + away), fee) * rate
-        for level in self.book.against(closing):
+        most = self._most(middle, rules)
+        for level in self.book.against(self.valued.position.closing_side):
+            lost = _lost(rules, middle, level.price, self.limits.fee_rate)
+            if lost >= most:
+                break
             width = min(level.quantity, left)
-            dearest = min(max(dearest, _lost(rules, middle, level.price, fee) * rate), worst)
-            yield CostSlice(width=width, rate=dearest)
+            yield CostSlice(width=width, rate=lost * rate)
             left -= width
             if left <= 0:
                 return
-        yield CostSlice(width=left, rate=worst)
+        yield CostSlice(width=left, rate=most * rate)
+
+    def segments(self) -> Iterator[tuple[float, float]]:
+        """Yield the same as (width, rate) in floats, for a search that reads many books."""
+        rules, rate, middle = self.rules, self.valued.rate, self._middle()
+        left = float(self.valued.position.quantity)
+        if rules is None or rate is None or self.book is None or middle is None:
+            yield left, float(self._by_policy)
+            return
+        size, inverse, in_unit = float(rules.contract_size), rules.kind is ContractKind.INVERSE, float(rate)
+        fair, fee = size / float(middle) if inverse else size * float(middle), float(self.limits.fee_rate)
+        most = float(self._most(middle, rules))
+        for level in self.book.against(self.valued.position.closing_side):
+            price, width = float(level.price), float(level.quantity)
+            value = size / price if inverse else size * price
+            lost = abs(value - fair) + fee * value
+            if lost >= most:
+                break
+            yield min(width, left), lost * in_unit
+            left -= width
+            if left <= 0:
+                return
+        yield left, most * in_unit
+
+    def _most(self, middle: Decimal, rules: MarketRules) -> Decimal:
+        """Return what a unit loses at the worst price that the policy accepts, in settle currency."""
+        selling = self.valued.position.closing_side is OrderSide.SELL
+        away = -self.limits.max_slippage if selling else self.limits.max_slippage
+        return _lost(rules, middle, middle * (ONE + away), self.limits.fee_rate)
 
     @property
     def _by_policy(self) -> Decimal:

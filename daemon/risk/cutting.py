@@ -3,7 +3,8 @@
 The cheapest set of cuts that reaches the target in this step, where one does. Where the limits of a step
 allow for none, the step is the beginning of the cheapest set there is without them; an urgent unit takes all
 that a step can give instead. Every strategy is reckoned through, on the same costs: the cheapest set is never
-dearer than what another one finds, and the plan shows what they would have cost.
+dearer than what another one finds, and the plan shows what they would have cost; of very many candidates only
+the cheapest set and the cheapest single position.
 
 Floats search; the orders that come of it are judged anew, exactly. Where they fall short of the target by
 what floats left out, a lot goes on top. A step that does not reach the target, and would leave a unit that is
@@ -24,6 +25,9 @@ from daemon.risk.selection import Selector
 from daemon.risk.shortfall import Shortfall
 from daemon.risk.strategy import Strategy
 from daemon.risk.ways import Selection, cheapest_of
+
+MANY = 60
+"""Among more candidates the other strategies are not reckoned through: it takes longer than the search."""
 
 TIGHTENINGS = 3
 """How often a lot is put on top of what floats found."""
@@ -77,14 +81,10 @@ class _Task:
 
     def chosen(self) -> tuple[Selection, tuple[Alternative, ...]]:
         """Return the cuts of this step, and the ways to the target that were weighed."""
-        ways = {
-            Strategy.LARGEST_MARGIN: self.whole.in_order(self._ranking(Strategy.LARGEST_MARGIN)),
-            Strategy.WORST_PNL: self.whole.in_order(self._ranking(Strategy.WORST_PNL)),
-            Strategy.PRO_RATA: self.whole.pro_rata() or self.whole.everything(),
-        }
-        found = cheapest_of([way for way in (self.whole.cheapest(), *ways.values()) if way is not None])
-        ways[Strategy.CHEAPEST_RELIEF] = found or self.whole.everything()
         strategy = self.desk.limits.strategy
+        shown = Strategy if len(self.choices) <= MANY else (Strategy.CHEAPEST_RELIEF, strategy)
+        ways = {one: way for one in dict.fromkeys(shown) if (way := self._way(one)) is not None}
+        ways[Strategy.CHEAPEST_RELIEF] = cheapest_of(ways.values()) or self.whole.everything()
         if strategy is Strategy.CHEAPEST_RELIEF:
             step = self._cheapest_step(ways[strategy])
         elif strategy is Strategy.PRO_RATA:
@@ -92,6 +92,14 @@ class _Task:
         else:
             step = self.step.in_order(self._ranking(strategy))
         return step, self._alternatives(strategy, ways)
+
+    def _way(self, strategy: Strategy) -> Selection | None:
+        """Return the whole way to the target by one strategy; `None`: it finds none."""
+        if strategy is Strategy.CHEAPEST_RELIEF:
+            return self.whole.cheapest()
+        if strategy is Strategy.PRO_RATA:
+            return self.whole.pro_rata() or self.whole.everything()
+        return self.whole.in_order(self._ranking(strategy))
 
     def _cheapest_step(self, whole: Selection) -> Selection:
         """Return the cheapest step that reaches the target, else the beginning of `whole`."""
@@ -138,23 +146,13 @@ class _Task:
 
     def tightened(self, chosen: Selection) -> tuple[tuple[PlannedOrder, ...], tuple[Shortfall, ...]]:
         """Return the orders of `chosen` and what is left after them; a lot more where floats fell short."""
-        quantities = self._within_depth(chosen.quantities)
+        quantities = dict(chosen.quantities)
         orders, after = self._orders(quantities)
-        for _ in range(TIGHTENINGS if chosen.reaches and quantities == chosen.quantities else 0):
+        for _ in range(TIGHTENINGS if chosen.reaches else 0):
             if not any(left.missing > 0 for left in needs_of(after)) or not self._raised(quantities):
                 break
             orders, after = self._orders(quantities)
         return orders, after
-
-    def _within_depth(self, quantities: Mapping[int, Decimal]) -> dict[int, Decimal]:
-        """Return `quantities`, of each no more than what fresh books hold at an allowed price."""
-        found = {}
-        for number, wanted in quantities.items():
-            choice = self.choices[number]
-            held = min(self.desk.within_depth(leg, wanted) for leg in choice.legs)
-            sized = choice.sized(held, self.desk.limits.step_fraction) if held < wanted else wanted
-            found[number] = min(sized, wanted)
-        return found
 
     def _raised(self, quantities: dict[int, Decimal]) -> bool:
         """Put a lot on top of the last order that takes one."""

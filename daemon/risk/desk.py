@@ -39,11 +39,6 @@ class Desk:
         """The limits of the account's policy."""
         return self.policy.limits
 
-    @property
-    def urgent(self) -> bool:
-        """Whether there is no time to be thrifty: each step must do what it can."""
-        return self.urgency >= ONE
-
     def price(self, valued: ValuedPosition, quantity: Decimal) -> Decimal | None:
         """Return the limit of an order of `quantity` on a position; `None`: market."""
         book = self.books.get(valued.position.symbol)
@@ -52,7 +47,7 @@ class Desk:
     def within_depth(self, valued: ValuedPosition, wanted: Decimal) -> Decimal:
         """Return how much of `wanted` a fresh book holds at an allowed price; all of it if urgent."""
         book = self.books.get(valued.position.symbol)
-        if book is None or self.urgent:
+        if book is None or self.urgency >= ONE:
             return wanted
         limit = self._limit(valued, ONE if self.market else self.urgency)
         if limit is None:

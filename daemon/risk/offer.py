@@ -40,18 +40,13 @@ class Curve:
 
     def slice(self, place: int) -> Slice | None:
         """Return the slice at `place`, from 0; `None`: there are not so many."""
-        while place >= len(self._slices):
+        slices = self._slices
+        while place >= len(slices):
             piece = next(self._coming, None)
             if piece is None:
                 return None
-            self._slices.append(piece)
-            self._ends.append(self._ends[-1] + piece.width)
-            self._costs.append(self._costs[-1] + piece.width * piece.cost)
-            before = self._gains[-1]
-            self._gains.append(
-                tuple([was + piece.width * gain for was, gain in zip(before, piece.gains, strict=True)])
-            )
-        return self._slices[place]
+            slices.append(piece)
+        return slices[place]
 
     def cost(self, quantity: float) -> float:
         """Return what cutting `quantity` costs."""
@@ -80,18 +75,31 @@ class Curve:
             piece = self.slice(place)
             if piece is None or piece.gains[need] <= 0:
                 break
+            if place + 1 >= len(self._ends):
+                self._add_up()
             lacking = amount - self._gains[place][need]
             if lacking <= piece.width * piece.gains[need]:
                 return self._ends[place] + lacking / piece.gains[need]
             place += 1
         return self._ends[place]
 
+    def _add_up(self) -> bool:
+        """Add up one slice more; `False`: there is none."""
+        piece = self.slice(len(self._ends) - 1)
+        if piece is None:
+            return False
+        width, before = piece.width, self._gains[-1]
+        self._ends.append(self._ends[-1] + width)
+        self._costs.append(self._costs[-1] + width * piece.cost)
+        self._gains.append(tuple([was + width * one for was, one in zip(before, piece.gains, strict=True)]))
+        return True
+
     def _find(self, quantity: float) -> tuple[int, float]:
         """Return the number of slices that `quantity` takes whole, and what it takes of the next one."""
-        while self._ends[-1] < quantity and self.slice(len(self._slices)) is not None:
+        while self._ends[-1] < quantity and self._add_up():
             pass
         if quantity >= self._ends[-1]:
-            return len(self._slices), 0.0
+            return len(self._ends) - 1, 0.0
         place = max(bisect_left(self._ends, quantity) - 1, 0)
         return place, quantity - self._ends[place]
 

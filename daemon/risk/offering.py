@@ -11,7 +11,7 @@ from daemon.risk.offer import Curve, Offer, Segment, Slice, merged
 from daemon.risk.picture import ValuedPosition
 from daemon.risk.shortfall import Shortfall
 
-NEARLY = ONE - Decimal("1e-10")
+NEARLY = ONE - Decimal("1e-12")
 """Before it is rounded up to lots a quantity is made so much smaller: floats err by less."""
 
 Costs = Callable[[ValuedPosition], TradingCost]
@@ -75,9 +75,9 @@ def _in_all(choice: Candidate, most: Decimal, quantity: float) -> Decimal:
 def _slices(choice: Candidate, needs: Sequence[Shortfall], costs: Costs) -> Iterator[Slice]:
     """Yield what cutting costs and frees, from the first unit on."""
     if len(choice.legs) == 1 and choice.twin is None:
-        flat = _flat(choice, needs, costs(choice.legs[0]))
-        if flat is not None:
-            yield flat
+        alike = _alike(choice, needs, costs(choice.legs[0]))
+        if alike is not None:
+            yield from alike
             return
     legs = [(leg, 0.0) for leg in choice.legs]
     if choice.twin is not None:
@@ -86,7 +86,7 @@ def _slices(choice: Candidate, needs: Sequence[Shortfall], costs: Costs) -> Iter
     curves: list[Iterator[Segment]] = []
     targets = []
     for leg, after in legs:
-        curves.append(_delayed(_costs(costs(leg)), after))
+        curves.append(_delayed(costs(leg).segments(), after))
         curves += [_delayed(_reliefs(leg, need), after) for need in needs]
         targets.append([float(need.target) if leg.position.key in need.relief else 0.0 for need in needs])
     for width, rates in merged(curves, float(choice.in_all)):
@@ -99,22 +99,29 @@ def _slices(choice: Candidate, needs: Sequence[Shortfall], costs: Costs) -> Iter
         yield Slice(width, cost, tuple(gains))
 
 
-def _flat(choice: Candidate, needs: Sequence[Shortfall], cost: TradingCost) -> Slice | None:
-    """Return the one slice of a position that costs and frees the same all over; `None`: it does not."""
-    rate = cost.flat_rate
-    if rate is None:
-        return None
-    leg, price, gains = choice.legs[0], float(rate), []
-    per_unit = float(worth(leg))
+def _alike(choice: Candidate, needs: Sequence[Shortfall], cost: TradingCost) -> Iterator[Slice] | None:
+    """Return the slices of a position that frees the same all over; `None`: it does not."""
+    leg = choice.legs[0]
+    per_unit, most = float(worth(leg)), float(choice.most)
+    frees: list[tuple[float, float]] = []
     for need in needs:
         brackets = need.relief.get(leg.position.key)
         if brackets is None:
-            gains.append(0.0)
+            frees.append((0.0, 0.0))
         elif len(brackets) == 1:
-            gains.append(float(brackets[0].rate) * per_unit - float(need.target) * price)
+            frees.append((float(brackets[0].rate) * per_unit, float(need.target)))
         else:
             return None
-    return Slice(float(choice.most), price, tuple(gains))
+    return _priced(cost, most, frees)
+
+
+def _priced(cost: TradingCost, most: float, frees: Sequence[tuple[float, float]]) -> Iterator[Slice]:
+    for wide, price in cost.segments():
+        width = min(wide, most)
+        yield Slice(width, price, tuple([relief - target * price for relief, target in frees]))
+        most -= width
+        if most <= 0:
+            return
 
 
 def _delayed(segments: Iterator[Segment], after: float) -> Iterator[Segment]:
@@ -122,11 +129,6 @@ def _delayed(segments: Iterator[Segment], after: float) -> Iterator[Segment]:
     if after > 0:
         yield after, 0.0
     yield from segments
-
-
-def _costs(cost: TradingCost) -> Iterator[Segment]:
-    for piece in cost.slices():
-        yield float(piece.width), float(piece.rate)
 
 
 def _reliefs(leg: ValuedPosition, need: Shortfall) -> Iterator[Segment]:

@@ -23,7 +23,7 @@ from brokers.models import AccountSnapshot, Measure, Symbol, UnitKind
 from brokers.numbers import ONE
 from brokers.order_book import NO_BOOKS, OrderBook
 from daemon.risk.assessment import Assessment
-from daemon.risk.candidate import PAIR, candidates, hedges, is_orderable, worth
+from daemon.risk.candidate import PAIR, Candidate, candidates, hedges, is_orderable, worth
 from daemon.risk.closing import close_unit
 from daemon.risk.cutting import cut
 from daemon.risk.debt import debts_of, owing
@@ -95,9 +95,7 @@ def _reduce(desk: Desk, state: tuple[Shortfall, ...]) -> ReductionPlan | Infeasi
         return desk.unable(positions, dust)
     cuts = cut(desk, reachable, choices)
     orders, after = cuts.orders, cuts.after
-    missed = [shortfall for shortfall in reachable if shortfall.is_open]
-    too_dear = all(choice.relief(shortfall) > 0 for choice in choices for shortfall in missed)
-    if not orders and not cuts.helpful and too_dear:
+    if not orders and not cuts.helpful and _are_too_dear(choices, reachable):
         orders, after = _close_all(desk, reachable, positions)
     if not orders:
         detail = "no position can be cut at a size that frees more margin than it costs"
@@ -155,6 +153,12 @@ def _nothing_to_do(desk: Desk, state: Sequence[Shortfall], dust: tuple[PositionK
         return Infeasible(unit=unit, reason=Reason.REDUCING_CANNOT_HELP, detail=detail, dust=dust)
     detail = f"{detail}; {owing(debts)}"
     return Infeasible(unit=unit, reason=Reason.DEBT_DRIVES_RISK, detail=detail, dust=dust)
+
+
+def _are_too_dear(choices: Sequence[Candidate], state: Sequence[Shortfall]) -> bool:
+    """Whether all of `choices` free margin of every open shortfall: where none gains, they cost too much."""
+    missed = [shortfall for shortfall in state if shortfall.is_open]
+    return all(choice.relief(shortfall) > 0 for choice in choices for shortfall in missed)
 
 
 def _close_all(

@@ -74,7 +74,7 @@ class Selector(Ways):
 
     def everything(self) -> Selection:
         """Return all that helps any need, the best first."""
-        weights = [1 / amount for amount in self.needs]
+        weights = [(need, 1 / amount) for need, amount in enumerate(self.needs)]
         ranked = [rank for number in range(len(self.offers)) if (rank := self._rank(number, 0, weights))]
         return self.in_order([number for _, _, number, _ in sorted(ranked)])
 
@@ -127,18 +127,37 @@ class Selector(Ways):
         )
 
     def _weighted(self, members: Sequence[int], rounds: int) -> Iterator[Wanted]:
+        """Yield answers in fractions; of many offers one only, where that is the best there is.
+
+        What is cheapest for one need, and meets the others on the way, is cheapest for all; of few offers
+        what whole orders make of it may still be worse than of another.
+        """
         weights = [1 / amount for amount in self.needs]
-        if len(weights) > 1:
-            for need, weight in enumerate(weights):
-                alone = [0.0] * len(weights)
-                alone[need] = weight
-                yield self._greedy(members, alone)[0]
-        taken, last = self._greedy(members, weights)
+        for need in self._hardest_first():
+            alone = [0.0] * len(weights)
+            alone[need] = weights[need]
+            taken, _, met = self._greedy(members, alone)
+            if met:
+                yield taken
+                if len(self.offers) > FEW:
+                    return
+        taken, last, _ = self._greedy(members, weights)
         yield taken
-        for _ in range(rounds if len(weights) > 1 else 0):
+        for _ in range(rounds):
             weights[last] *= 2  # what was met last deserves more
-            taken, last = self._greedy(members, weights)
+            taken, last, _ = self._greedy(members, weights)
             yield taken
+
+    def _hardest_first(self) -> list[int]:
+        """Return the needs, the one that takes the largest part of all offers first."""
+        if len(self.needs) == 1:
+            return [0]
+        most = [0.0] * len(self.needs)
+        for offer in self.offers:
+            first = offer.curve.slice(0)
+            for need, gain in enumerate(first.gains if first else ()):
+                most[need] += offer.bound * gain
+        return sorted(range(len(most)), key=lambda need: most[need] / self.needs[need])
 
     def _fewer(self, taken: Wanted) -> Iterator[Wanted]:
         """Yield answers that make do with as many orders as there is room for."""
@@ -165,25 +184,43 @@ class Selector(Ways):
             yield self._greedy(members, weights)[0]
 
     def _rank(
-        self, number: int, place: int, weights: Sequence[float]
-    ) -> tuple[float, float, int, int] | None:
+        self, number: int, place: int, weights: Sequence[tuple[int, float]]
+    ) -> tuple[int, float, int, int] | None:
         """Return what a slice is sorted by, the most gain per cost first; `None`: it gains nothing."""
         offer = self.offers[number]
         piece = offer.curve.slice(place)
         if piece is None:
             return None
         gain = 0.0
-        for weight, one in zip(weights, piece.gains, strict=True):
-            gain += weight * one
+        for need, weight in weights:
+            gain += weight * piece.gains[need]
         if gain <= 0:
             return None
-        return -round(log(gain / (piece.cost + GRAIN * offer.weight)), 9), -offer.notional, number, place
+        worth = offer.weight
+        return -int(gain / (piece.cost + GRAIN * worth) * self._scale), -offer.bound * worth, number, place
 
-    def _greedy(self, members: Sequence[int], weights: Sequence[float]) -> tuple[Wanted, int]:
-        """Take slices by weighted gain per cost until every need is met; tell too which was met last."""
+    @cached_property
+    def _scale(self) -> float:
+        """What makes whole numbers of gains per cost, so that those which hardly differ are the same."""
+        for offer in self.offers:
+            first = offer.curve.slice(0)
+            gain = (
+                sum(one / need for one, need in zip(first.gains, self.needs, strict=True)) if first else 0.0
+            )
+            if first is not None and gain > 0:
+                return (first.cost + GRAIN * offer.weight) / gain / HAIR
+        return 1 / HAIR
+
+    def _greedy(self, members: Sequence[int], weights: Sequence[float]) -> tuple[Wanted, int, bool]:
+        """Take slices by weighted gain per cost until every need that weighs is met.
+
+        Return what is taken, which need was met last, and whether all are, those that weigh nothing included.
+        """
         missing = list(self.needs)
         enough = [HAIR * amount for amount in self.needs]
-        waiting = [rank for number in members if (rank := self._rank(number, 0, weights)) is not None]
+        watched = [need for need, weight in enumerate(weights) if weight > 0]
+        weighing = [(need, weights[need]) for need in watched]
+        waiting = [rank for number in members if (rank := self._rank(number, 0, weighing)) is not None]
         heapify(waiting)
         taken: Wanted = {}
         last = 0
@@ -195,8 +232,8 @@ class Selector(Ways):
             if piece is None or width <= 0:
                 continue
             part = 0.0
-            for need, still in enumerate(missing):
-                gain = piece.gains[need]
+            for need in watched:
+                gain, still = piece.gains[need], missing[need]
                 if still > enough[need] and gain > 0 and (wanted := min(still / gain, width)) > part:
                     part, last = wanted, need
             if part <= 0:
@@ -204,11 +241,11 @@ class Selector(Ways):
             taken[number] = had + part
             for need, gain in enumerate(piece.gains):
                 missing[need] -= part * gain
-            if all(still <= hair for still, hair in zip(missing, enough, strict=True)):
+            if all(missing[need] <= enough[need] for need in watched):
                 break
-            if part >= width and (rank := self._rank(number, place + 1, weights)) is not None:
+            if part >= width and (rank := self._rank(number, place + 1, weighing)) is not None:
                 heappush(waiting, rank)
-        return taken, last
+        return taken, last, all(still <= hair for still, hair in zip(missing, enough, strict=True))
 
     def _fitted(self, taken: Wanted) -> Selection:
         """Return `taken` in orders, without what is not needed."""

@@ -89,6 +89,8 @@ class Ways:
         taken: Quantities = {}
         room = self.room
         for number, some in wanted.items():
+            if room <= 0:
+                break
             offer = self.offers[number]
             if offer.orders <= room and (size := offer.sized(min(float(some), offer.most))) > 0:
                 taken[number] = size

@@ -10,6 +10,7 @@ from tests.bench.durability import Durability, measure_durability
 from tests.bench.fleet import Fleet, measure_fleet
 from tests.bench.log_line import measure_log_line
 from tests.bench.memory import MemoryCost, measure_memory
+from tests.bench.planning import SIZES, Planning, measure_planning
 from tests.bench.products import ONE_OF_EACH, PRODUCTS
 from tests.bench.reaction import CROWD, Reactions, measure_reactions
 
@@ -22,7 +23,8 @@ class Effort:
 
     `sizes` are numbers of positions, `None`: each product's own. `weighed` are the products whose memory is
     measured. `fleet` is how many accounts of each product one daemon watches, for `watched_s` seconds after
-    `fleet_settled_s`; `None`: each product's own.
+    `fleet_settled_s`; `None`: each product's own. `plans` are planned of each number of positions in
+    `planned`, and strategies compared on `compared` accounts.
     """
 
     products: Sequence[str] = tuple(PRODUCTS)
@@ -38,6 +40,9 @@ class Effort:
     settled_s: float = 5.0
     commits: int = 500
     samples: int = 5000
+    planned: Sequence[int] = SIZES
+    plans: int = 200
+    compared: int = 1000
 
 
 FULL = Effort()
@@ -55,6 +60,9 @@ SMALLEST = Effort(
     settled_s=0.5,
     commits=5,
     samples=10,
+    planned=(5,),
+    plans=2,
+    compared=4,
 )
 
 
@@ -68,6 +76,7 @@ class Figures:
     reactions: Reactions
     durability: Durability
     log_line_ms: float
+    planning: Planning
 
     def accounts_per_core(self, cost: CycleCost) -> int:
         """Return how many accounts, polled every two seconds, one core carries with all its time."""
@@ -96,4 +105,5 @@ async def measure(folder: Path, effort: Effort) -> Figures:
         ),
         durability=measure_durability(folder, commits=effort.commits, samples=effort.samples),
         log_line_ms=measure_log_line(),
+        planning=measure_planning(plans=effort.plans, accounts=effort.compared, sizes=effort.planned),
     )

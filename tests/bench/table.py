@@ -12,7 +12,7 @@ WIDTH = 110
 def show(figures: Figures) -> None:
     """Print every figure."""
     console = Console(highlight=False, width=None if Console().is_terminal else WIDTH)
-    tables = (_fleet, _cycles, _memory, _reactions, _durability)
+    tables = (_fleet, _cycles, _memory, _reactions, _durability, _plans, _strategies)
     for table in (make(figures) for make in tables):
         console.print(table, end="\n\n")
 
@@ -146,4 +146,40 @@ def _durability(figures: Figures) -> Table:
         "the disk's bare fsync", f"{cost.fsync_p50_ms:.2f}", f"{cost.fsync_p99_ms:.2f}", str(cost.commits)
     )
     table.caption = f"outbox to SQLite: {cost.carried_per_s:.0f} rows/s over {cost.carried_rows} rows"
+    return table
+
+
+def _plans(figures: Figures) -> Table:
+    table = _table(
+        "CPU of one plan, every coin with an order book of fifty levels",
+        "positions",
+        "p50 ms",
+        "p99 ms",
+        "plans",
+    )
+    for took in figures.planning.times:
+        table.add_row(str(took.positions), f"{took.p50_ms:.2f}", f"{took.p99_ms:.2f}", str(took.plans))
+    return table
+
+
+def _strategies(figures: Figures) -> Table:
+    table = _table(
+        "What it costs to reach the same target on the same books, in basis points of margin equity",
+        "strategy",
+        "p50 bp",
+        "p90 bp",
+        "cheapest saves %",
+        "cheapest dearer",
+        "target missed",
+    )
+    for cost in figures.planning.costs:
+        table.add_row(
+            cost.strategy,
+            f"{cost.p50_bp:.1f}",
+            f"{cost.p90_bp:.1f}",
+            f"{cost.saved * 100:.1f}",
+            str(cost.dearer),
+            str(cost.missed),
+        )
+    table.caption = f"{figures.planning.accounts} accounts, drawn; the saving is the median over accounts"
     return table

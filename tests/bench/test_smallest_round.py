@@ -41,6 +41,14 @@ PACE: Shape = {
     "cycle_p50_ms": float,
     "cycle_p99_ms": float,
 }
+COST: Shape = {
+    "strategy": str,
+    "p50_bp": float,
+    "p90_bp": float,
+    "saved": float,
+    "dearer": int,
+    "missed": int,
+}
 SHAPE: Shape = {
     "fleet": {
         "products": [PACE, PACE],
@@ -81,6 +89,11 @@ SHAPE: Shape = {
         "carried_per_s": float,
     },
     "log_line_ms": float,
+    "planning": {
+        "times": [{"positions": int, "p50_ms": float, "p99_ms": float, "plans": int}],
+        "costs": [COST] * 5,
+        "accounts": int,
+    },
 }
 """Every figure of the line, which a dashboard may read."""
 
@@ -176,6 +189,19 @@ def test_the_daemon_that_was_watched_kept_its_pace(figures: Json) -> None:
     assert 20 < fleet["rss_mb"] < 1000
 
 
+def test_the_cheapest_plan_is_never_dearer_than_another_on_the_same_books(figures: Json) -> None:
+    planning = figures["planning"]
+    (took,), costs = planning["times"], {row["strategy"]: row for row in planning["costs"]}
+    assert (took["positions"], took["plans"], planning["accounts"]) == (5, 2, 4)
+    assert 0 < took["p50_ms"] <= took["p99_ms"]
+    assert set(costs) == {"cheapest_relief", "largest_margin", "worst_pnl", "pro_rata", "loser_first"}
+    assert costs["cheapest_relief"]["saved"] == costs["cheapest_relief"]["missed"] == 0
+    for row in costs.values():
+        assert 0 < costs["cheapest_relief"]["p50_bp"] <= row["p50_bp"] <= row["p90_bp"]
+        assert row["dearer"] == 0
+        assert 0 <= row["saved"] < 1
+
+
 def test_one_venue_together_is_that_venue(figures: Json) -> None:
     (venue,), together = figures["reactions"]["venues"], figures["reactions"]["together"]
     assert together == {**venue, "product": "all"}
@@ -184,7 +210,8 @@ def test_one_venue_together_is_that_venue(figures: Json) -> None:
 def test_a_person_sees_the_same_figures(run: subprocess.CompletedProcess[str], figures: Json) -> None:
     cells = [line.replace("│", " ").split() for line in run.stdout.splitlines() if line.startswith("│")]
     (cycle,), (memory,) = figures["cycles"], figures["memory"]
-    names = ["bybit", "coinbase", "all", "bybit", "bybit", "bybit", "all", "journal", "the"]
+    names = ["bybit", "coinbase", "all", "bybit", "bybit", "bybit", "all", "journal", "the", "5"]
+    names += [row["strategy"] for row in figures["planning"]["costs"]]
     assert [row[0] for row in cells] == names
     watched, cells = cells[:3], cells[3:]
     assert [row[-5] for row in watched] == [
@@ -200,4 +227,6 @@ def test_a_person_sees_the_same_figures(run: subprocess.CompletedProcess[str], f
     assert cells[3][1] == f"{figures['reactions']['together']['p50_ms']:.1f}"
     assert cells[4][-3] == f"{figures['durability']['commit_p50_ms']:.2f}"
     assert cells[5][-3] == f"{figures['durability']['fsync_p50_ms']:.2f}"
+    assert cells[6][-3] == f"{figures['planning']['times'][0]['p50_ms']:.2f}"
+    assert cells[7][-5] == f"{figures['planning']['costs'][0]['p50_bp']:.1f}"
     assert "Traceback" not in run.stderr

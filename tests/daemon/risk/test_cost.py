@@ -133,3 +133,6 @@ def test_the_more_is_cut_the_dearer_the_next(
     assert sum(piece.width for piece in pieces) == 10
     assert all(one.rate <= other.rate for one, other in pairwise(pieces))
     assert seen.of(D(10)) == sum(piece.width * piece.rate for piece in pieces)
+    assert list(seen.segments()) == [
+        (pytest.approx(float(piece.width)), pytest.approx(float(piece.rate))) for piece in pieces
+    ]

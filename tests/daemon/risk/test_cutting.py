@@ -9,7 +9,7 @@ import pytest
 
 from brokers.models import AccountSnapshot, Side, Symbol
 from brokers.order_book import OrderBook, PriceLevel
-from daemon.risk.policy import MarginPolicy, ReductionLimits
+from daemon.risk.policy import Confirmation, MarginPolicy, ReductionLimits
 from daemon.risk.reason import Reason
 from daemon.risk.reduction import Infeasible, ReductionPlan, plan_reduction
 from daemon.risk.strategy import Strategy
@@ -38,7 +38,9 @@ def plan(
     limits: ReductionLimits = AT_ONCE,
     books: Mapping[Symbol, OrderBook] | None = None,
 ) -> ReductionPlan | Infeasible:
-    policy = MarginPolicy(limits=limits)
+    # where all goes at once no order is held back for what its book holds either
+    urgent = Confirmation(urgent_utilization=D("0.01")) if limits.step_fraction == 1 else Confirmation()
+    policy = MarginPolicy(limits=limits, confirmation=urgent)
     return plan_reduction(
         build.judge(snapshot, policy), snapshot, "account", policy, step=0, books=books or {}
     )
@@ -128,7 +130,8 @@ def test_a_hedges_pair_counts_for_the_steps_to_come(build: BUILD) -> None:
     thin = {Symbol("SOLUSDT"): book(build, "SOLUSDT", 100, spread="0.02", depth="100")}
 
     # the overhang frees 1,000 of 7,400; the pair behind it is cheaper than the thin book of the other coin
-    assert orders(plan(build, snapshot, books=thin)) == [("BTCUSDT", D("0.2"))]
+    limits = ReductionLimits(step_fraction=D("0.99"))
+    assert orders(plan(build, snapshot, limits, thin)) == [("BTCUSDT", D("0.2"))]
 
 
 def by(build: BUILD, strategy: Strategy, limits: ReductionLimits = AT_ONCE) -> list[tuple[str, Decimal]]:
@@ -191,10 +194,10 @@ def test_the_plan_shows_what_else_was_weighed(build: BUILD) -> None:
 
 
 def test_where_a_thin_book_eats_up_what_is_freed_only_the_whole_is_closed(build: BUILD) -> None:
-    snapshot = build.book(2_000, [build.Row(initial="0.01", maintenance="0.03")])
+    snapshot = build.book(600, [build.Row(initial="0.0001", maintenance="0.01")])
     thin = {Symbol("BTCUSDT"): book(build, "BTCUSDT", 50_000, spread="0.15", depth="5")}
 
-    assert orders(plan(build, snapshot)) == [("BTCUSDT", D("0.474"))]
+    assert orders(plan(build, snapshot)) == [("BTCUSDT", D("0.544"))]
     assert orders(plan(build, snapshot, books=thin)) == [("BTCUSDT", D(1))]
 
 
