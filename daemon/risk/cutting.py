@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.numbers import ZERO
+from brokers.numbers import ONE, ZERO
 from daemon.risk.candidate import Candidate
 from daemon.risk.desk import Desk
 from daemon.risk.margin import compare_risk
@@ -109,7 +109,7 @@ class _Task:
         reaching = self.step.cheapest()
         if reaching is not None:
             return reaching
-        return self.step.everything() if self.desk.urgent or not begun.quantities else begun
+        return self.step.everything() if self.desk.urgency >= ONE or not begun.quantities else begun
 
     def _ranking(self, strategy: Strategy) -> list[int]:
         """Return the places of the choices as a strategy that goes from one to the next takes them."""
