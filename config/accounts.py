@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from config.exposure import ExposureOverride, OverCap, SymbolCaps, idle_caps
-from config.policy import PolicyOverride
+from config.policy import DailyLossSettings, PolicyOverride
 from config.scalars import Duration, Endpoint, Identifier, Leverage, Word, lasting
 from config.secrets import Reference
 from config.section import Complaint, Section, complain, refuse
@@ -107,9 +107,9 @@ def _withdrawal_words(raw: object) -> bool:
 class AccountSettings(Section):
     """One account, as written.
 
-    `mode`, `policy`, `poll`, `max_leverage`, `over_cap`, `symbols` and `exposure` are only what the account
-    says of its own; `None` is "as the whole". Ask `Settings` for what holds. `emergency_credentials` is a
-    second key of the same account, used for what protects and nothing else.
+    `mode`, `policy`, `poll`, `daily_loss`, `max_leverage`, `over_cap`, `symbols` and `exposure` are only what
+    the account says of its own; `None` is "as the whole". Ask `Settings` for what holds.
+    `emergency_credentials` is a second key of the same account, used for what protects and nothing else.
     """
 
     id: Identifier
@@ -126,6 +126,7 @@ class AccountSettings(Section):
     symbols: SymbolCaps = Field(default_factory=dict)
     exposure: ExposureOverride | None = None
     poll: PollOverride | None = None
+    daily_loss: DailyLossSettings | None = None
     allow_withdrawal_key: Annotated[bool, BeforeValidator(_withdrawal_words)] = False
     cancel_all_after: TimerSpan | None = None
 

@@ -1,13 +1,13 @@
 """When margind worries, and what it may then do: two ladders, their targets, the actions of each level."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from config.scalars import Threshold, Word
+from config.scalars import Amount, Currency, Threshold, Word
 from config.section import Complaint, Section, refuse
 
 
@@ -153,6 +153,29 @@ class PolicySettings(Section):
                 what = f"plus hysteresis is not below {trigger}, the {level} threshold where relief starts"
                 hint = "relief must end clearly below its trigger, or it starts again at once"
                 yield Complaint(path=("target", measure), what=what, hint=hint)
+
+
+class Breach(StrEnum):
+    """What follows a day's loss beyond its limit."""
+
+    ALARM = "alarm"
+    CANCEL = "cancel"  # orders that would increase risk, as often as any are found
+    FLATTEN = "flatten"  # ... and every position of the unit
+
+
+class DailyLossSettings(Section):
+    """What a risk unit may lose in a UTC day; without share and amount there is no limit."""
+
+    share: Threshold | None = None  # of what the day began with
+    amount: Mapping[Currency, Amount] = Field(default_factory=dict)
+    action: Word[Breach] = Breach.ALARM
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.action is not Breach.ALARM and self.share is None and not self.amount:
+            hint = "add share or amount, or remove it"
+            refuse([Complaint(path=("action",), what="has no limit to follow from", hint=hint)])
+        return self
 
 
 class LadderOverride(Section):

@@ -24,7 +24,7 @@ from pydantic import (
 from config.accounts import AccountSettings, Mode, stricter
 from config.exposure import BrokerSettings, ExposureSettings, OverCap, UnleveragedBrokerSettings
 from config.hedges import HedgeSettings, misplaced
-from config.policy import PolicySettings
+from config.policy import DailyLossSettings, PolicySettings
 from config.scalars import Allowance, Amount, Currency, Distance, Duration, Share, Word, lasting
 from config.secrets import Reference
 from config.section import Complaint, Section, complain, layered, refuse
@@ -131,6 +131,8 @@ class LimitSettings(Section):
     max_slippage: Distance = Decimal("0.03")  # ... and of the last
     fee_rate: Allowance = Decimal("0.0006")  # taker fee allowed for when an order is sized
     confirm_after: Pause = timedelta(milliseconds=400)  # from the alarming read to the confirming one
+    daily_loss: DailyLossSettings = DailyLossSettings()
+    lower_leverage: bool = False  # of the venue's setting, down to max_leverage, where that is harmless
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -199,6 +201,17 @@ class ForecastSettings(Section):
     lead: Lead = timedelta(minutes=5)
 
 
+Wait = Annotated[Duration, lasting(timedelta(seconds=10), timedelta(days=1))]
+
+
+class AdviseSettings(Section):
+    """How long a plan waits for approval, and an approval for its moment."""
+
+    plan_lasts: Wait = timedelta(minutes=30)
+    approval_lasts: Wait = timedelta(minutes=5)
+    worse_by: Distance = Decimal("0.05")  # of a measure, since the plan was made: another one replaces it
+
+
 class LogSettings(Section):
     """What is written to standard error, and how."""
 
@@ -232,6 +245,7 @@ class Settings(Section):
     poll: PollSettings = PollSettings()
     policy: PolicySettings = PolicySettings()
     forecast: ForecastSettings = ForecastSettings()
+    advise: AdviseSettings = AdviseSettings()
     limits: LimitSettings = LimitSettings()
     exposure: ExposureSettings = ExposureSettings()
     top_up: TopUpSettings = TopUpSettings()
@@ -285,6 +299,10 @@ class Settings(Section):
         if account.poll is None:
             return self.poll
         return PollSettings.model_validate(layered(self.poll, account.poll))
+
+    def daily_loss_of(self, account: AccountSettings) -> DailyLossSettings:
+        """Return the account's own limit of a day's loss, else the general one."""
+        return self.limits.daily_loss if account.daily_loss is None else account.daily_loss
 
     def max_leverage_of(self, account: AccountSettings) -> Decimal:
         """Return the account's own leverage cap, else its broker's."""

@@ -7,15 +7,14 @@ the order is sized. What a cycle learned is committed with what it is about to d
 that does nothing commits only when something changed.
 """
 
-from dataclasses import replace
-from datetime import timedelta
-
 from brokers.errors import BrokerError
 from brokers.models import AccountId
 from daemon.bounds import Bounds
+from daemon.briefing import Briefing
 from daemon.clock import Clock
 from daemon.clockwatch import ClockWatch
 from daemon.commonmode import CommonMode
+from daemon.daybook import Daybook
 from daemon.deadman import DeadMan
 from daemon.diary import log_transitions
 from daemon.execution import Execution
@@ -25,17 +24,18 @@ from daemon.foresight import Foresight
 from daemon.guarded import Guarded
 from daemon.hedging import HedgeDesk, is_pressing, means_of
 from daemon.ladder import Ladder
+from daemon.leverage import LeverageKeeper
 from daemon.mandate import Mandate
 from daemon.memory import RungMemory
 from daemon.notebook import Notebook
 from daemon.pace import next_look_s
-from daemon.provision import Provided, Provision, Wants
+from daemon.proposals import Proposals
+from daemon.provision import Provided, Provision
 from daemon.restraint import Restraint, step_alarm
 from daemon.risk.alarm import advance
 from daemon.risk.assessment import Assessment, Protection
-from daemon.risk.decision import Act, Advise, Confirm, Context, Decision, Facts, Hold, decide
+from daemon.risk.decision import Act, Advise, Confirm, Decision, Facts, Hold, decide
 from daemon.risk.hedge_view import row_to_cut
-from daemon.risk.keeping import is_keeping, unit_to_cut
 from daemon.risk.policy import Action, Level, Mode
 from daemon.risk.reason import Reason
 from daemon.risk.standing import Transition
@@ -79,6 +79,8 @@ class Cycle:
         self._execution = Execution(broker=guarded.broker, journal=journal, clock=clock)
         self._settlement = Settlement(broker=guarded.broker, journal=journal, clock=clock)
         self._top_up = TopUp(broker=guarded.broker, journal=journal, clock=clock, caps=guarded.caps)
+        self._proposals = Proposals(self._account, guarded.policy, journal=journal, clock=clock)
+        self._daybook = Daybook(self._account, guarded.policy, journal=journal, clock=clock)
         self._provision = Provision(broker=guarded.broker, top_up=self._top_up, clock=clock)
         desk = hedges or HedgeDesk((), journal=journal, clock=clock)
         self._hedges = desk.seat(self._account, guarded.policy)
@@ -89,8 +91,16 @@ class Cycle:
             policy=guarded.policy,
             execution=self._execution,
             top_up=self._top_up,
+            proposals=self._proposals,
             config_hash=guarded.config_hash,
             hedges=self._hedges,
+        )
+        self._leverage = LeverageKeeper(
+            broker=guarded.broker,
+            journal=journal,
+            clock=clock,
+            policy=guarded.policy,
+            config_hash=guarded.config_hash,
         )
         self._clock_watch = ClockWatch(broker=guarded.broker, clock=clock)
         interval, after = guarded.policy.poll_interval, guarded.cancel_all_after
@@ -106,6 +116,18 @@ class Cycle:
         self._previous: Assessment | None = None
         self._transitions: list[Transition] = []
         self._bounds = Bounds(self._account, journal=journal, clock=clock)
+        self._briefing = Briefing(
+            journal=journal,
+            clock=clock,
+            policy=guarded.policy,
+            ladder=self._ladder,
+            mandate=self._mandate,
+            settlement=self._settlement,
+            restraint=self._restraint,
+            proposals=self._proposals,
+            daybook=self._daybook,
+            bounds=self._bounds,
+        )
         self._is_stopping = False
 
     @property
@@ -143,6 +165,8 @@ class Cycle:
         if climb is None:
             decision, climb = await self._carry_out(decision, sight, provided)
         self._notebook.commit(self._alarm, sight)
+        if sight.assessment is not None and self._is_calm(decision):
+            await self._leverage.keep(sight.assessment)
         sent = climb.sent if climb is not None else 0
         self._shadowing.follow(decision, sight, self._alarm, self._mandate.mode(), sent=sent)
         is_good = sight.assessment is not None and self._alarm.protection is Protection.PROTECTED
@@ -155,7 +179,7 @@ class Cycle:
         decision = self._judge(sight)
         for _ in range(CONFIRMATIONS):
             if self._may_act():
-                self._provision.start(self._wants(), sight.snapshot)
+                self._provision.start(self._briefing.wants(self._alarm, self._previous), sight.snapshot)
             if not isinstance(decision, Confirm):
                 break
             await self._clock.sleep(decision.after.total_seconds())
@@ -176,6 +200,7 @@ class Cycle:
         if settle:
             self._ladder.catch_up.note(await self._settlement.settle(), self._clock.uptime())
             await self._top_up.settle()
+        self._proposals.take_note()
         sight = await look(self._broker, self._policy, self._previous, protective=protective)
         self._ladder.repaying.settle(sight.snapshot)
         await self._clock_watch.look(sight.assessment)
@@ -185,10 +210,13 @@ class Cycle:
 
     def _judge(self, sight: Sight) -> Decision:
         self._advance(sight)
-        is_good = self._alarm.protection is Protection.PROTECTED and not self._is_unsettled(sight)
+        is_good = self._alarm.protection is Protection.PROTECTED and not self._briefing.is_unsettled(sight)
         is_good = is_good and not self._restraint.standing().twin
         means = means_of(self._mandate.mode(), halted=self._mandate.is_halted(), is_good=is_good)
         self._hedges.saw(sight, means)
+        self._daybook.follow(sight.observation)
+        limited = self._daybook.broken()
+        self._proposals.review(self._alarm, sight.observation, self._mandate.mode(), limited)
         return self._decide(sight, None)
 
     def _advance(self, sight: Sight) -> None:
@@ -202,13 +230,14 @@ class Cycle:
             outlooks=self._foresight.follow(sight.observation),
         )
         self._tell(transitions)
-        settled = not self._is_unsettled(sight)
+        settled = not self._briefing.is_unsettled(sight)
         self._tell(self._restraint.see(sight, self._alarm, transitions, is_settled=settled))
         if sight.assessment is not None:
             self._previous = sight.assessment
         self._ladder.memory.next_picture(self._clock.uptime())
         self._bounds.follow(self._alarm, self._previous)
         is_idle = self._alarm.episode is None and not self._policy.actions_at(self._alarm.level)
+        is_idle = is_idle and not self._daybook.broken()
         if is_idle and self._bounds.is_kept:
             self._ladder.memory.calm()
         elif is_idle or (before is None and self._alarm.episode is not None):
@@ -230,7 +259,14 @@ class Cycle:
             self._alarm.episode is not None
             or self._policy.actions_at(self._alarm.level)
             or self._bounds.is_kept
+            or self._daybook.broken()
         )
+
+    def _is_calm(self, decision: Decision) -> bool:
+        """Whether margind may act and nothing asks it to: the time for what only matters in the long run."""
+        is_armed = self._mandate.mode() is Mode.ENFORCE and not self._mandate.is_halted()
+        is_safe = decision.reason is Reason.CALM and self._alarm.level is Level.SAFE
+        return is_armed and is_safe and not self._is_stopping and not self._settlement.open()
 
     def _may_funds_help(self, decision: Decision, sight: Sight) -> bool:
         """Whether no rung is due and a top-up might be, once it is known what may be moved in."""
@@ -238,65 +274,9 @@ class Cycle:
         is_needed = is_stuck and decision.reason is not Reason.TARGET_REACHED
         return is_needed and sight.assessment is not None and self._provision.seeks_funds
 
-    def _wants(self) -> Wants:
-        """Return what the rungs that may be due now need to be told."""
-        memory, policy = self._ladder.memory, self._policy
-        if self._mandate.is_halted() or self._settlement.open():
-            return Wants()
-        level = policy.delevering_level if self._alarm.episode is not None else None
-        actions = policy.actions_at(max(self._alarm.level, level or Level.SAFE))
-        worst = self._previous.worst if self._previous else None
-        may_move_in = Action.TOP_UP in actions and memory.top_ups < policy.limits.top_ups_per_episode
-        return Wants(
-            orders=(Action.CANCEL_ORDERS in actions and memory.may_cancel(self._clock.uptime()))
-            or is_keeping(self._alarm, self._previous, Action.CANCEL_ORDERS),
-            funds_in=worst.currency if may_move_in and worst is not None else None,
-            cut=worst.key
-            if worst and {Action.REDUCE, Action.FLATTEN}.intersection(actions)
-            else unit_to_cut(self._alarm, self._previous),
-        )
-
     def _decide(self, sight: Sight, provided: Provided | None) -> Decision:
-        mode, context = self._mandate.mode(), self._context(sight, provided)
-        decision = decide(self._alarm, sight.observation, self._policy, mode, context)
-        if mode is Mode.ADVISE and isinstance(decision, Act) and not self._mandate.covers(decision):
-            context = replace(context, approved=False)
-            return decide(self._alarm, sight.observation, self._policy, mode, context)
-        return decision
-
-    def _context(self, sight: Sight, provided: Provided | None) -> Context:
-        now, journal, memory = self._clock.now(), self._journal, self._ladder.memory
-        standing = self._restraint.standing()
-        return Context(
-            halted=self._mandate.is_halted(),
-            unsettled=self._is_unsettled(sight),
-            rungs=memory.rungs,
-            cancellable_orders=None if provided is None else len(provided.orders or ()),
-            funds=None if provided is None else provided.funds,
-            top_ups_in_episode=memory.top_ups,
-            can_repay=self._ladder.repaying.is_offered,
-            repayments_in_episode=self._ladder.repaying.count_in(self._episode_number()),
-            steps=memory.steps,
-            episodes_last_hour=journal.episodes.count_since(
-                self._account, now - timedelta(hours=1), until=now
-            ),
-            flattening=latched_units(self._journal, self._account),
-            approved=self._mandate.approval() is not None,
-            trips=standing.trips,
-            may_step=standing.may_step,
-            twin=standing.twin,
-            trims_last_hour=self._bounds.trims_last_hour(),
-            orders_last_minute=self._bounds.orders_last_minute() if self._bounds.is_kept else 0,
-            orders=None if provided is None else provided.orders or (),
-            closing=self._bounds.closing(),
-        )
-
-    def _is_unsettled(self, sight: Sight) -> bool:
-        """Whether the picture may not hold yet what we have written."""
-        is_behind = sight.snapshot is not None and self._ladder.catch_up.is_behind(
-            sight.snapshot, self._clock.uptime()
-        )
-        return is_behind or self._ladder.repaying.is_fresh() or bool(self._settlement.open())
+        context = self._briefing.context(sight, provided, self._episode_number())
+        return decide(self._alarm, sight.observation, self._policy, self._mandate.mode(), context)
 
     # ------------------------------------------------------------------ act
 
@@ -305,11 +285,11 @@ class Cycle:
         trim = None if self._is_stopping or sight.assessment is None else self._hedges.due()
         if trim is None or isinstance(decision, Confirm) or is_pressing(decision, sight):
             return decision, None
-        footing = self._footing(sight, Provided())
-        row = row_to_cut(footing.snapshot.positions, trim.leg.symbol)
+        held = sight.snapshot.positions if sight.snapshot is not None else ()
+        row = row_to_cut(held, trim.leg.symbol)
         facts = Facts(unit=row.unit if row else None, level=self._alarm.level, detail=str(trim))
         act = Act(action=Action.REDUCE, reason=trim.reason, facts=facts)
-        climb = await self._ladder.follow(act, trim, footing)
+        climb = await self._ladder.follow(act, trim, self._footing(sight, Provided(), act))
         return (act, climb) if climb.sent else (decision, None)
 
     async def _carry_out(
@@ -323,7 +303,7 @@ class Cycle:
         for _ in range(RUNGS_AT_ONCE):
             if self._is_stopping or not isinstance(decision, (Act, Advise)):
                 break
-            footing = self._footing(sight, provided or Provided())
+            footing = self._footing(sight, provided or Provided(), decision)
             if isinstance(decision, Advise):
                 climb = self._ladder.propose(decision, footing)
             else:
@@ -339,7 +319,8 @@ class Cycle:
             self._provision.look_again()
         return decision, climb
 
-    def _footing(self, sight: Sight, provided: Provided) -> Footing:
+    def _footing(self, sight: Sight, provided: Provided, decision: Act | Advise) -> Footing:
+        asked = self._mandate.mode() is Mode.ADVISE and isinstance(decision, Act)
         assert sight.snapshot is not None  # noqa: S101 - checked by the caller
         assert sight.assessment is not None  # noqa: S101
         current = self._journal.episodes.current(self._account)
@@ -353,6 +334,7 @@ class Cycle:
             step=current.steps if current and self._alarm.episode else 0,
             mode=self._mandate.mode(),
             orders_last_minute=self._bounds.orders_last_minute(),
+            approved=self._proposals.approving(decision) if asked and isinstance(decision, Act) else None,
             transaction=lambda: self._notebook.transaction(self._alarm, sight),
         )
 

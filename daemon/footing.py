@@ -10,6 +10,7 @@ from brokers.orders import OpenOrder
 from daemon.risk.assessment import Assessment
 from daemon.risk.guard import RefusedPlan
 from daemon.risk.policy import Mode
+from daemon.risk.proposal import Proposal
 from daemon.risk.reason import Reason
 from database.records import Intent
 
@@ -43,6 +44,9 @@ class Footing:
     orders_last_minute: int
     funds_in: str | None = None
     """The unit currency for which the funding wallet was looked up."""
+
+    approved: Proposal | None = None
+    """What an operator allowed of it; `None`: nothing has to be allowed."""
 
     books: Mapping[Symbol, OrderBook] = field(default_factory=lambda: NO_BOOKS)
     """Fresh order books, of the symbols whose came in time."""

@@ -5,7 +5,7 @@ planned anew. What rungs have given over time is in `daemon.memory`.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from brokers.numbers import ZERO
@@ -14,29 +14,26 @@ from brokers.port import Broker
 from daemon.catchup import CatchUp
 from daemon.clock import Clock
 from daemon.complaints import tell_failing, tell_failing_cancels
+from daemon.drafting import Drafting, cancelling
 from daemon.execution import Execution
 from daemon.flatten import latch, latch_bound
 from daemon.footing import Climb, Footing
 from daemon.hedge_terms import Trim
 from daemon.hedging import Bounded, HedgeSeat
 from daemon.memory import RungMemory
-from daemon.recording import plan_summary, repayment_summary, snapshot_summary
+from daemon.proposals import Proposals
+from daemon.recording import plan_summary, repayment_summary
 from daemon.repaying import Repaying, repayment_sentence
-from daemon.risk.adding import increasing
 from daemon.risk.decision import Act, Advise, RungState
 from daemon.risk.following import plan_following
 from daemon.risk.guard import History, RefusedPlan, approve
-from daemon.risk.keeping import load_of
 from daemon.risk.plan import first_step
 from daemon.risk.policy import Action, MarginPolicy
+from daemon.risk.proposal import Proposal, repaid_within
 from daemon.risk.reason import Reason
-from daemon.risk.reduction import Infeasible, PositionKey, ReductionPlan, plan_reduction
-from daemon.risk.repayment import RepaymentPlan, plan_repayment
-from daemon.risk.resting import concerning
-from daemon.risk.trimming import plan_closing, plan_trim
-from daemon.sentences import cancel_sentence, cut_sentence, order_row, transfer_sentence
+from daemon.risk.reduction import Infeasible, ReductionPlan
+from daemon.sentences import cancel_sentence, cut_sentence, transfer_sentence
 from daemon.topup import TopUp
-from database.ids import random_id
 from database.journal import Journal
 from database.records import NO_EPISODE, Event, IntentState, Plan, PlanState, TransferState
 from database.repayment_records import RepaymentState
@@ -63,6 +60,7 @@ class Ladder:
         policy: MarginPolicy,
         execution: Execution,
         top_up: TopUp,
+        proposals: Proposals,
         config_hash: str,
         hedges: HedgeSeat,
     ) -> None:
@@ -72,8 +70,11 @@ class Ladder:
         self._policy = policy
         self._execution = execution
         self._top_up = top_up
-        self._config_hash = config_hash
         self._hedges = hedges
+        self._proposals = proposals
+        self._drafting = Drafting(
+            journal=journal, clock=clock, policy=policy, top_up=top_up, config_hash=config_hash
+        )
         self.repaying = Repaying(broker=broker, journal=journal, clock=clock)
         self.memory = RungMemory()
         self.catch_up = CatchUp()
@@ -89,7 +90,7 @@ class Ladder:
         unit = act.facts.unit or ""
         match act.action:
             case Action.CANCEL_ORDERS:
-                return await self._cancel(act, unit, footing)
+                return await self._cancel(act, footing)
             case Action.TOP_UP:
                 return await self._move_in(act, unit, footing)
             case Action.REPAY:
@@ -99,16 +100,20 @@ class Ladder:
 
     # ------------------------------------------------------------------ cancel
 
-    async def _cancel(self, act: Act, unit: str, footing: Footing) -> Climb:
-        found = footing.orders
-        orders = () if found is None else self._due_orders(act, found, unit, footing)
+    async def _cancel(self, act: Act, footing: Footing) -> Climb:
+        found, approved = footing.orders, footing.approved
+        orders = () if found is None else self._drafting.cancellable(act, found, footing)
+        if orders and approved is not None:
+            orders = tuple(order for order in orders if order.order_id in approved.orders)
+            if not orders:
+                return self._come_to_nothing(approved, Reason.NO_ORDERS, "no order of the plan is open")
         if not orders:
             self.memory.pass_by(act.scope, Action.CANCEL_ORDERS, Reason.NO_ORDERS)
             known = "the open orders could not be read" if found is None else "no open order binds margin"
             return Climb(sentence=known, gave_nothing=True)
-        plan = self._plan(act, footing, {"orders": [order_row(order) for order in orders]})
+        plan = self._drafting.row(act, footing, cancelling(act, orders))
         with footing.transaction():
-            self._journal.plans.add(plan)
+            self._write_down(plan, footing)
         began = self._clock.uptime()
         reports = await self._send_cancellations(orders)
         ended = self._clock.uptime()
@@ -146,15 +151,6 @@ class Ladder:
             )
         return Climb(sentence=sentence, sent=len(orders))
 
-    @staticmethod
-    def _due_orders(
-        act: Act, found: Sequence[OpenOrder], unit: str, footing: Footing
-    ) -> tuple[OpenOrder, ...]:
-        """Return which of the orders that were found concern the unit, or the bound that is to be kept."""
-        if act.bound is None:
-            return concerning(found, footing.snapshot, unit)
-        return increasing(found, load_of(footing.assessment, unit, act.bound), footing.snapshot)
-
     async def _send_cancellations(self, orders: Sequence[OpenOrder]) -> tuple[CancelReport, ...]:
         """Return what became of every cancellation, or nothing where that takes too long.
 
@@ -173,12 +169,14 @@ class Ladder:
     async def _move_in(self, act: Act, unit: str, footing: Footing) -> Climb:
         currency = footing.snapshot.unit(unit).currency
         amount = self._top_up.amount(currency, act.amount or ZERO)
+        if footing.approved is not None and footing.approved.amount is not None:
+            amount = min(amount, footing.approved.amount)
         if amount <= 0 or currency != footing.funds_in:
             self.memory.pass_by(unit, Action.TOP_UP, act.reason)
             return Climb(sentence=f"nothing may be moved into {unit}", gave_nothing=True)
-        plan = self._plan(act, footing, {"unit": unit, "currency": currency, "amount": str(amount)})
+        plan = self._drafting.row(act, footing, {"unit": unit, "currency": currency, "amount": str(amount)})
         with footing.transaction():
-            self._journal.plans.add(plan)
+            self._write_down(plan, footing)
             self._count_step(footing)
             transfer = self._top_up.write_down(currency, amount, episode=footing.episode, step=footing.step)
         self.memory.top_ups += 1
@@ -192,13 +190,18 @@ class Ladder:
     # ------------------------------------------------------------------ repay
 
     async def _repay(self, act: Act, unit: str, footing: Footing) -> Climb:
-        planned = self._plan_repayment(unit, footing)
+        planned, approved = self._drafting.repayment(unit, footing, self.memory), footing.approved
         if isinstance(planned, Infeasible):
             self.memory.pass_by(unit, Action.REPAY, planned.reason)
             return Climb(sentence=f"cannot repay: {planned.detail}", gave_nothing=True)
-        plan = self._plan(act, footing, repayment_summary(planned))
+        if approved is not None:
+            if planned.currency != approved.currency:
+                detail = f"{planned.currency} is to be repaid now, not {approved.currency}"
+                return self._come_to_nothing(approved, Reason.NOTHING_TO_REPAY, detail)
+            planned = repaid_within(planned, approved)
+        plan = self._drafting.row(act, footing, repayment_summary(planned))
         with footing.transaction():
-            self._journal.plans.add(plan)
+            self._write_down(plan, footing)
             self._count_step(footing)
             repayment = self.repaying.write_down(planned, episode=footing.episode, step=footing.step)
         repayment = await self.repaying.send(repayment)
@@ -208,23 +211,13 @@ class Ladder:
             self.memory.repay_again_at = self._clock.uptime() + REFUSED_REPAYMENT_REST_S
         return Climb(sentence=repayment_sentence(repayment), sent=1)
 
-    def _plan_repayment(self, unit: str, footing: Footing) -> RepaymentPlan | Infeasible:
-        """Plan a repayment, unless one is under way or the venue has just refused one."""
-        if self._journal.repayments.in_flight(footing.snapshot.account_id):
-            detail = "what became of the last repayment is not known yet"
-            return Infeasible(unit=unit, reason=Reason.SETTLING, detail=detail)
-        if self._clock.uptime() < self.memory.repay_again_at:
-            detail = "the venue has refused the last repayment; it is tried again in a while"
-            return Infeasible(unit=unit, reason=Reason.REPAY_REFUSED, detail=detail)
-        return plan_repayment(footing.snapshot, unit, self._policy)
-
     # ------------------------------------------------------------------ reduce, flatten
 
     async def _cut(self, act: Act, footing: Footing) -> Climb:
         bounded = Bounded(plan=None)
         for _ in range(HEDGED_TRIES):
             held, why = bounded.held, bounded
-            planned = self._plan_cut(act, footing, held)
+            planned = self._drafting.cut(act, footing, self.memory, held)
             if isinstance(planned, Infeasible):
                 break
             bounded = self._bound(act, planned, footing)
@@ -233,34 +226,11 @@ class Ladder:
             if bounded.held <= held:
                 return Climb(sentence=f"{act.action.value} waits: {bounded.why}", held=bounded.reason)
         if isinstance(planned, Infeasible) and not held:
+            if footing.approved is not None:
+                return self._come_to_nothing(footing.approved, planned.reason, planned.detail)
             self.memory.pass_by(act.scope, act.action, planned.reason)
             return Climb(sentence=f"cannot {act.action.value}: {planned.detail}", gave_nothing=True)
         return Climb(sentence=f"{act.action.value} is held: {why.why}", held=Reason.HEDGE_PARTNER_OUT)
-
-    def _plan_cut(
-        self, decision: Act | Advise, footing: Footing, held: Collection[PositionKey] = ()
-    ) -> ReductionPlan | Infeasible:
-        """Plan the next step of what was decided, from the present picture; `held` are left out."""
-        unit, bound = decision.facts.unit or "", decision.bound
-        resting = self.memory.resting(self._clock.uptime()).union(held)
-        step, books = self.memory.tries.get(decision.scope, 0), footing.books
-        if bound is not None and decision.action is Action.FLATTEN:
-            return plan_closing(
-                bound, footing.snapshot, self._policy, step=step, excluded=resting, books=books
-            )
-        if bound is not None:
-            load = load_of(footing.assessment, unit, bound)
-            return plan_trim(load, footing.snapshot, self._policy, step=step, excluded=resting, books=books)
-        return plan_reduction(
-            footing.assessment,
-            footing.snapshot,
-            unit,
-            self._policy,
-            step=step,
-            action=decision.action,
-            excluded=resting,
-            books=books,
-        )
 
     def _bound(self, act: Act, planned: ReductionPlan, footing: Footing) -> Bounded:
         """Return the plan as the hedges of its positions allow it."""
@@ -312,9 +282,9 @@ class Ladder:
         )
         if isinstance(checked, RefusedPlan):
             return self._refuse(act, checked, footing, is_own=trim is None)
-        plan = self._plan(act, footing, plan_summary(planned, footing.books))
+        plan = self._drafting.row(act, footing, plan_summary(planned, footing.books))
         with footing.transaction():
-            self._journal.plans.add(plan)
+            self._write_down(plan, footing)
             if trim is not None:
                 self._hedges.charge(trim)
             if act.action is Action.FLATTEN and act.bound is not None:
@@ -353,7 +323,7 @@ class Ladder:
         climb = Climb(sentence=f"the guard refused the plan: {reasons}", gave_nothing=True, refused=refused)
         if self.memory.objections == frozenset(refused.reasons):
             return climb  # journaled already: the same objections, one picture later
-        plan = self._plan(
+        plan = self._drafting.row(
             act,
             footing,
             {**plan_summary(refused.plan, footing.books), "objections": reasons},
@@ -368,52 +338,30 @@ class Ladder:
 
     def propose(self, advise: Advise, footing: Footing) -> Climb:
         """Journal what would be done, once, and wait for an operator."""
-        account = footing.snapshot.account_id
-        waiting = self._journal.plans.waiting(account)
-        wanted = (advise.action.value, advise.facts.unit, advise.bound)
-        if any((plan.decision, *map(plan.plan.get, ("unit", "bound"))) == wanted for plan in waiting):
-            return Climb(sentence=f"a plan to {advise.action.value} waits for approval")
-        detail: dict[str, object] = {"unit": advise.facts.unit}
-        if advise.action is Action.REPAY and advise.facts.unit is not None:
-            repayment = self._plan_repayment(advise.facts.unit, footing)
-            if isinstance(repayment, Infeasible):
-                self.memory.pass_by(repayment.unit, Action.REPAY, repayment.reason)
-                return Climb(sentence=f"cannot repay: {repayment.detail}", gave_nothing=True)
-            detail = repayment_summary(repayment)
-        if advise.action in {Action.REDUCE, Action.FLATTEN} and advise.facts.unit is not None:
-            planned = self._plan_cut(advise, footing)
-            if isinstance(planned, Infeasible):
-                self.memory.pass_by(advise.scope, advise.action, planned.reason)
-                return Climb(sentence=f"cannot {advise.action.value}: {planned.detail}", gave_nothing=True)
-            detail = plan_summary(planned, footing.books)
-        plan = self._plan(advise, footing, detail, state=PlanState.PROPOSED)
+        action = advise.action
+        if (pending := self._proposals.pending(advise)) is not None:
+            what = "waits for approval" if pending.state is PlanState.PROPOSED else "is approved"
+            return Climb(sentence=f"a plan to {action.value} {what}")
+        detail = self._drafting.detail(advise, footing, self.memory)
+        if isinstance(detail, Infeasible):
+            self.memory.pass_by(advise.scope, action, detail.reason)
+            return Climb(sentence=f"cannot {action.value}: {detail.detail}", gave_nothing=True)
+        plan = self._drafting.row(advise, footing, detail, state=PlanState.PROPOSED)
         with footing.transaction():
             self._journal.plans.add(plan)
-        return Climb(sentence=f"proposes to {advise.action.value} ({plan.plan_id[:8]})")
+        return Climb(sentence=f"proposes to {action.value} ({plan.plan_id[:8]})")
+
+    def _come_to_nothing(self, approved: Proposal, reason: Reason, detail: str) -> Climb:
+        """End an approval that this picture leaves nothing to do for; what is due is proposed anew."""
+        self._proposals.end(approved, reason, detail)
+        return Climb(sentence=f"the approved plan comes to nothing: {detail}", gave_nothing=True)
+
+    def _write_down(self, plan: Plan, footing: Footing) -> None:
+        """Journal a plan that is about to be carried out, and use up the approval it rests on."""
+        self._journal.plans.add(plan)
+        if footing.approved is not None:
+            self._proposals.use_up(footing.approved)
 
     def _count_step(self, footing: Footing) -> None:
         if footing.episode != NO_EPISODE:
             self._journal.episodes.next_step(footing.snapshot.account_id)
-
-    def _plan(
-        self,
-        decision: Act | Advise,
-        footing: Footing,
-        detail: dict[str, object],
-        *,
-        state: PlanState = PlanState.APPROVED,
-    ) -> Plan:
-        return Plan(
-            plan_id=random_id(),
-            account=footing.snapshot.account_id,
-            decided_at=self._clock.now(),
-            decision=decision.action.value,
-            reason=decision.reason.value,
-            mode=footing.mode.label,
-            config_hash=self._config_hash,
-            state=state,
-            episode=footing.episode or None,
-            step=footing.step,
-            snapshot=snapshot_summary(footing.snapshot, footing.assessment),
-            plan=detail,
-        )

@@ -89,7 +89,11 @@ class RungMemory:
 
     def may_cancel(self, uptime: float) -> bool:
         """Whether the open orders are worth a look."""
-        return self.cancel_rounds < CANCEL_ROUNDS and uptime >= self.cancel_again_at
+        return self.cancel_rounds < CANCEL_ROUNDS and self.is_awake(uptime)
+
+    def is_awake(self, uptime: float) -> bool:
+        """Whether cancelling does not rest from failing."""
+        return uptime >= self.cancel_again_at
 
     def count_cancel(self, unit: str, *, is_done: bool, took_s: float, uptime: float) -> None:
         """Remember a round of cancellations; `is_done`: the venue has confirmed every one."""

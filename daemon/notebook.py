@@ -17,28 +17,17 @@ from daemon.logs import logger
 from daemon.recording import PositionKeyText, margin_samples, position_samples, transition_event
 from daemon.risk.assessment import Assessment
 from daemon.risk.policy import Level
-from daemon.risk.reason import Reason
 from daemon.risk.standing import Alarm, Transition, TransitionKind
 from daemon.sight import Sight
 from database.canonical import canonical_json
 from database.journal import Journal
-from database.records import AlarmState, PlanState
+from database.records import AlarmState
 
 SAMPLE_EVERY_S = 30.0
 """Margin history is written this often when nothing moves, and at once when something does."""
 
 SAMPLE_MOVE = Decimal("0.01")
 """... which is a measure moving by a point."""
-
-RELAXED = frozenset(
-    {
-        TransitionKind.LEVEL_FELL,
-        TransitionKind.EPISODE_ENDED,
-        TransitionKind.LEVERAGE_WITHIN_CAP,
-        TransitionKind.LIMIT_KEPT,
-    }
-)
-"""After these what was proposed is of yesterday: what is still due is proposed anew."""
 
 Sampled = dict[str, tuple[float, Decimal | None, Decimal | None]]
 
@@ -140,11 +129,6 @@ class Notebook:
             else:  # episodes tell of themselves
                 self._journal.outbox.append(transition_event(self._account, transition))
         self._raise_peak(alarm)
-        if alarm.episode is None and any(transition.kind in RELAXED for transition in self._untold):
-            for plan in self._journal.plans.waiting(self._account):
-                self._journal.plans.settle(
-                    plan.plan_id, PlanState.REFUSED, now, reason=Reason.LEVEL_FELL.value
-                )
 
     def _raise_peak(self, alarm: Alarm) -> None:
         """Note the worst level that the running episode has come to."""

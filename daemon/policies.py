@@ -10,11 +10,13 @@ from brokers.models import AccountId, Symbol
 from brokers.port import Capabilities
 from config.accounts import AccountSettings
 from config.exposure import OverCap
-from config.policy import Actions
+from config.policy import Actions, DailyLossSettings
 from config.policy import Ladder as LadderSettings
 from config.policy import Strategy as StrategySetting
 from config.schema import LimitSettings, Settings
+from daemon.risk.advice import Advice
 from daemon.risk.clamp import Clamped, clamp
+from daemon.risk.daily_loss import Breach, DailyLoss
 from daemon.risk.exposure import ExposureLimits, Limit, Remedy
 from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
 from daemon.risk.policy import (
@@ -53,6 +55,13 @@ def policy_of(settings: Settings, account: AccountSettings, pace: timedelta = ti
         forecast_lead=settings.forecast.lead,
         confirmation=Confirmation(liquidation_after=settings.limits.confirm_after),
         limits=_limits(settings.limits, policy.strategy),
+        advice=Advice(
+            plan_lasts=settings.advise.plan_lasts,
+            approval_lasts=settings.advise.approval_lasts,
+            worse_by=settings.advise.worse_by,
+        ),
+        daily_loss=_daily_loss(settings.daily_loss_of(account)),
+        lower_leverage=settings.limits.lower_leverage,
     )
 
 
@@ -124,6 +133,13 @@ def _exposure(settings: Settings, account: AccountSettings) -> ExposureLimits:
 
 def _by_symbol(amounts: Mapping[str, Decimal]) -> Mapping[Symbol, Decimal]:
     return MappingProxyType({Symbol(symbol): amount for symbol, amount in amounts.items()})
+
+
+def _daily_loss(limit: DailyLossSettings) -> DailyLoss | None:
+    """Return the limit of a day's loss; `None`: there is none."""
+    if limit.share is None and not limit.amount:
+        return None
+    return DailyLoss(share=limit.share, amounts=dict(limit.amount), breach=Breach(limit.action.value))
 
 
 def _limits(limits: LimitSettings, strategy: StrategySetting) -> ReductionLimits:

@@ -244,6 +244,16 @@ def snapshot_summary(snapshot: AccountSnapshot, assessment: Assessment) -> dict[
     }
 
 
+def position_row(position: Position) -> dict[str, object]:
+    """Return which position it is, and how much of it there is, as plain values for the journal."""
+    return {
+        "symbol": position.symbol,
+        "side": position.side.value,
+        "margin_mode": position.margin_mode.value,
+        "quantity": str(position.quantity),
+    }
+
+
 def plan_summary(plan: ReductionPlan, books: Mapping[Symbol, OrderBook] = NO_BOOKS) -> dict[str, object]:
     """Return a plan, and the best prices of the `books` it was made with, as plain values for the journal."""
     return {
@@ -255,6 +265,7 @@ def plan_summary(plan: ReductionPlan, books: Mapping[Symbol, OrderBook] = NO_BOO
             {
                 "symbol": order.position.symbol,
                 "side": order.position.closing_side.value,
+                "margin_mode": order.position.margin_mode.value,
                 "quantity": str(order.quantity),
                 "of": str(order.position.quantity),
                 "limit_price": _text(order.limit_price),

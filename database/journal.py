@@ -29,6 +29,7 @@ from typing import Self
 
 from database.alarms import Alarms
 from database.audit import AuditTrail
+from database.daybooks import Daybooks
 from database.episodes import Episodes
 from database.intents import Intents
 from database.journal_file import JournalFile
@@ -61,6 +62,7 @@ class Journal:
         self.intents = Intents(store, self.outbox, self.audit)
         self.latches = Latches(store, self.outbox, self.audit)
         self.alarms = Alarms(store)
+        self.daybooks = Daybooks(store)
         self.transfers = Transfers(store, self.outbox, self.audit)
         self.shadows = Shadows(store)
         self.repayments = Repayments(store, self.outbox, self.audit)

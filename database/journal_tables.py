@@ -20,10 +20,10 @@ from database.intent_columns import intent_columns
 from database.records import FINAL_STATES, OperatorOrderKind, PlanState, RowKind, TransferState
 from database.repayment_records import RepaymentState
 
-JOURNAL_SCHEMA = 3
+JOURNAL_SCHEMA = 4
 """Raised with every change of these tables; a file with a higher one is refused.
 
-1: the first. 2: repayments. 3: shadows.
+1: the first. 2: repayments. 3: shadows. 4: daybooks.
 """
 
 OPEN_INTENT = f"state NOT IN ({', '.join(repr(state.value) for state in sorted(FINAL_STATES))})"
@@ -120,6 +120,15 @@ shadows = Table(
     "shadows",
     metadata,
     Column("account", Words, primary_key=True),
+    Column("state", Words, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+daybooks = Table(
+    "daybooks",
+    metadata,
+    Column("account", Words, primary_key=True),
+    Column("unit", Words, primary_key=True),
     Column("state", Words, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )

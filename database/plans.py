@@ -15,10 +15,11 @@ from database.outbox import Outbox
 from database.records import Event, Plan, PlanState
 
 LEGAL_MOVES: Mapping[PlanState, frozenset[PlanState]] = {
-    PlanState.PROPOSED: frozenset({PlanState.APPROVED, PlanState.REFUSED}),
-    PlanState.APPROVED: frozenset({PlanState.EXECUTED, PlanState.REFUSED}),
+    PlanState.PROPOSED: frozenset({PlanState.APPROVED, PlanState.REFUSED, PlanState.EXPIRED}),
+    PlanState.APPROVED: frozenset({PlanState.EXECUTED, PlanState.REFUSED, PlanState.EXPIRED}),
     PlanState.REFUSED: frozenset(),
     PlanState.EXECUTED: frozenset(),
+    PlanState.EXPIRED: frozenset(),
 }
 
 INSERT = insert(plans)
@@ -28,8 +29,14 @@ WAITING = (
     .where(plans.c.account == bindparam("account"), plans.c.state == PlanState.PROPOSED)
     .order_by(plans.c.decided_at)
 )
-LAST = (
-    select(plans).where(plans.c.account == bindparam("account")).order_by(plans.c.decided_at.desc()).limit(1)
+BY_HAND = (
+    select(plans)
+    .where(
+        plans.c.account == bindparam("account"),
+        plans.c.state == PlanState.APPROVED,
+        plans.c.settled_by.is_not(None),
+    )
+    .order_by(plans.c.decided_at)
 )
 CHANGE = (
     update(plans)
@@ -65,9 +72,16 @@ class Plans:
         self._tell(plan, plan.decided_at, plan.reason, DAEMON)
 
     def settle(
-        self, plan_id: str, state: PlanState, at: datetime, *, actor: str = DAEMON, reason: str | None = None
+        self,
+        plan_id: str,
+        state: PlanState,
+        at: datetime,
+        *,
+        actor: str = DAEMON,
+        reason: str | None = None,
+        detail: str = "",
     ) -> Plan:
-        """Move a plan on; `actor` is who approved or refused it.
+        """Move a plan on; `actor` is who approved or refused it, `detail` the figures behind `reason`.
 
         Raises:
             UnknownRecord: no such plan.
@@ -83,7 +97,7 @@ class Plans:
             CHANGE,
             {"of_plan": plan_id, "new_state": state, "new_settled_at": at, "new_settled_by": actor},
         )
-        self._tell(plan, at, reason or plan.reason, actor)
+        self._tell(plan, at, reason or plan.reason, actor, detail)
         return plan
 
     def get(self, plan_id: str) -> Plan | None:
@@ -93,19 +107,18 @@ class Plans:
 
     def waiting(self, account: str) -> tuple[Plan, ...]:
         """Return the account's plans that wait for an operator, oldest first."""
-        return tuple(Plan(**row) for row in self._store.rows(WAITING, {"account": account}))
+        return tuple(Plan(**row) for row in self._store.known(plans, WAITING, {"account": account}))
 
-    def last(self, account: str) -> Plan | None:
-        """Return the account's newest plan."""
-        rows = self._store.known(plans, LAST, {"account": account})
-        return Plan(**rows[0]) if rows else None
+    def approved(self, account: str) -> tuple[Plan, ...]:
+        """Return the account's plans that an operator approved and that are still to be carried out."""
+        return tuple(Plan(**row) for row in self._store.known(plans, BY_HAND, {"account": account}))
 
-    def _tell(self, plan: Plan, at: datetime, reason: str, actor: str) -> None:
+    def _tell(self, plan: Plan, at: datetime, reason: str, actor: str, detail: str = "") -> None:
         self._outbox.append(
             Event(
                 time=at,
                 kind=f"plan_{plan.state}",
-                message=f"{plan.decision}: {reason}",
+                message=f"{plan.decision}: {reason}" + (f": {detail}" if detail else ""),
                 account=plan.account,
                 reason=reason,
                 episode=plan.episode,

@@ -139,8 +139,9 @@ class PlanState(StrEnum):
 
     PROPOSED = "proposed"  # waits for an operator
     APPROVED = "approved"
-    REFUSED = "refused"  # by the guard, an operator, or time
+    REFUSED = "refused"  # by the guard or an operator
     EXECUTED = "executed"
+    EXPIRED = "expired"  # the picture, or time, has gone on without it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

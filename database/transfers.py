@@ -39,6 +39,9 @@ IN_FLIGHT = (
     )
     .order_by(transfers.c.created_at)
 )
+SINCE = select(transfers).where(
+    transfers.c.account == bindparam("account"), transfers.c.created_at >= bindparam("since")
+)
 AMOUNTS = select(transfers.c.amount).where(
     transfers.c.account == bindparam("account"),
     transfers.c.currency == bindparam("currency"),
@@ -119,6 +122,11 @@ class Transfers:
     def in_flight(self, account: str) -> tuple[Transfer, ...]:
         """Return the account's transfers that are not final, oldest first: count them as arriving."""
         rows = self._store.known(transfers, IN_FLIGHT, {"account": account})
+        return tuple(Transfer(**row) for row in rows)
+
+    def since(self, account: str, since: datetime) -> tuple[Transfer, ...]:
+        """Return the account's transfers that were journaled since then, whatever became of them."""
+        rows = self._store.rows(SINCE, {"account": account, "since": since})
         return tuple(Transfer(**row) for row in rows)
 
     def total_since(self, account: str, currency: str, since: datetime) -> Decimal:

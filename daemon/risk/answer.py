@@ -36,6 +36,19 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenLimit:
+    """A limit that was broken and holds, whatever the level.
+
+    Risk-increasing orders are cancelled as they are found, with `flatten` the unit's positions are closed,
+    too. `detail` holds the figures for people.
+    """
+
+    reason: Reason
+    flatten: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What the daemon knows beside the picture: its journal, its budgets, its operator.
 
@@ -44,11 +57,12 @@ class Context:
     `None`: unknown, or not wanted. `can_repay`: the venue has a call that gives back debt. `steps` are the
     reducing steps that each unit has taken in this episode, by key; one that is not named has taken none.
     `flattening` names units whose flatten is latched. `ordered` is an operator's command for `ordered_unit`
-    (`None`: every unit); `approved` that an operator approved what was advised. `trims_last_hour` counts the
-    orders that only kept a bound. `orders` are the resting ones that are not protective, `None` when nobody
-    has looked; `closing` names the bounds whose positions are being closed, latched; `orders_last_minute`
-    counts all that cut. `trips` are tripped breakers, `may_step` says whether a single order may follow
-    despite them; `twin` is why another margind may be here.
+    (`None`: every unit); `proposed` is what waits for approval, `approved` what an operator allowed, each by
+    action and scope: a unit, or a bound by its key. `trims_last_hour` counts the orders that only kept a
+    bound. `orders` are the resting ones that are not protective, `None` when nobody has looked; `closing`
+    names the bounds whose positions are being closed, latched; `orders_last_minute` counts all that cut.
+    `trips` are tripped breakers, `may_step` says whether a single order may follow despite them; `twin` is
+    why another margind may be here. `broken` are the limits that were broken, by unit.
     """
 
     halted: bool = False
@@ -64,7 +78,9 @@ class Context:
     flattening: frozenset[str] = frozenset()
     ordered: Action | None = None
     ordered_unit: str | None = None
-    approved: bool = False
+    proposed: frozenset[tuple[Action, str]] = frozenset()
+    approved: frozenset[tuple[Action, str]] = frozenset()
+    broken: Mapping[str, BrokenLimit] = field(default_factory=lambda: MappingProxyType({}))
     trims_last_hour: int = 0
     orders_last_minute: int = 0
     orders: tuple[OpenOrder, ...] | None = None
@@ -72,6 +88,14 @@ class Context:
     trips: tuple[Trip, ...] = ()
     may_step: bool = True
     twin: str = ""
+
+    def waits(self, advise: "Advise") -> bool:
+        """Whether a plan for it waits for approval already."""
+        return (advise.action, advise.scope) in self.proposed
+
+    def allows(self, action: Action, scope: str) -> bool:
+        """Whether an operator approved `action` on a unit, or for a bound by its key."""
+        return (action, scope) in self.approved
 
     def over(self, unit: str, action: Action) -> Rung | None:
         """Return the rung of `unit`, or of a bound by its key, for `action` if it is over."""

@@ -1,13 +1,13 @@
 """What to do now: nothing, look again, propose, or climb one rung of the action ladder.
 
 Theory of operation. The units that may need something are looked at worst first, in this order of cause: an
-operator's command, a latched flatten, the episode, then every unit confirmed at a level with actions, and
-last the bounds that are broken. The first that yields an action wins; if none does, the most pressing answer
-of them all is given. Only then come the things that hold margind back: a halt, an unsettled write, the mode,
-the budgets. So a hold always says what it held back.
+operator's command, a latched flatten, the episode, every unit confirmed at a level with actions, every unit
+for which a broken limit holds, and last the bounds that are broken. The first that yields an action wins; if
+none does, the most pressing answer of them all is given. Only then come the things that hold margind back: a
+halt, an unsettled write, the mode, the budgets. So a hold always says what it held back.
 
-No unit stands in the way of another: one whose rungs are all over, whose picture is bad or whose act a budget
-holds back makes room for the next.
+No unit stands in the way of another: one whose rungs are all over, whose picture is bad, whose act a budget
+holds back or waits for approval makes room for the next.
 
 The target stops the climb, except for a flatten: that ends only when a good picture shows the unit flat.
 """
@@ -21,6 +21,7 @@ from daemon.risk.alarm import REACHED, waiting_time
 from daemon.risk.answer import (
     Act,
     Advise,
+    BrokenLimit,
     Confirm,
     Context,
     Decision,
@@ -63,10 +64,15 @@ def decide(
         facts = Facts(level=alarm.seen_level, detail=observation.detail)
         return Hold(reason=observation.reason, facts=facts)
     fallback: Decision | None = None
+    advised: Advise | None = None
     for wanted in _answers(alarm, observation, policy, context):
         answer = wanted
         if isinstance(wanted, Act):
             held = _restrain(wanted, mode, context)
+            if isinstance(held, Advise):
+                if advised is None or (context.waits(advised) and not context.waits(held)):
+                    advised = held
+                continue
             if held is not None:
                 return held
             answer = _within_budgets(wanted, observation, policy, context)
@@ -74,7 +80,7 @@ def decide(
                 return answer
         if fallback is None or (isinstance(answer, Confirm) and isinstance(fallback, Hold)):
             fallback = answer
-    return fallback or _calm(alarm, observation, policy)
+    return advised or fallback or _calm(alarm, observation, policy)
 
 
 def due_acts(alarm: Alarm, assessment: Assessment, policy: MarginPolicy, context: Context) -> tuple[Act, ...]:
@@ -103,7 +109,34 @@ def _answers(
         answer = None if standing.in_episode else _at_level(unit, standing, assessment, policy, context)
         if answer is not None:
             yield answer
+    yield from _hold_to_limits(assessment, policy, context)
     yield from keeping.answers(alarm, assessment, policy, context)
+
+
+def _hold_to_limits(assessment: Assessment, policy: MarginPolicy, context: Context) -> Iterator[Decision]:
+    """Yield an answer for every unit for which a broken limit holds."""
+    for unit in assessment.units:
+        if unit.key in context.broken:
+            yield _hold_to_limit(unit, context.broken[unit.key], policy, context)
+
+
+def _hold_to_limit(
+    unit: UnitAssessment, limit: BrokenLimit, policy: MarginPolicy, context: Context
+) -> Decision:
+    """Keep a unit from growing, or close it, as long as a broken limit holds."""
+    facts = replace(facts_of(unit, policy), detail=limit.detail)
+    blocked = on_good_picture(unit, policy)
+    if blocked is not None:
+        return blocked
+    resting = context.over(unit.key, Action.CANCEL_ORDERS)
+    may_cancel = resting is None or resting.reason is Reason.ORDERS_COME_BACK
+    may_close = context.allows(Action.FLATTEN, unit.key)
+    if may_cancel and context.cancellable_orders != 0 and not may_close:
+        return Act(action=Action.CANCEL_ORDERS, reason=limit.reason, facts=facts)
+    closing = context.over(unit.key, Action.FLATTEN)
+    if limit.flatten and unit.has_positions and closing is None:
+        return Act(action=Action.FLATTEN, reason=limit.reason, facts=facts)
+    return Hold(reason=limit.reason if closing is None else closing.reason, facts=facts)
 
 
 def _go_on_flattening(
@@ -208,7 +241,7 @@ def _restrain(act: Act, mode: Mode, context: Context) -> Hold | Advise | None:
         return Hold(reason=Reason.SETTLING, facts=act.facts, instead_of=act.action)
     if mode is Mode.OBSERVE and not by_operator:
         return Hold(reason=Reason.OBSERVE_MODE, facts=act.facts, instead_of=act.action)
-    if mode is Mode.ADVISE and not by_operator and not context.approved:
+    if mode is Mode.ADVISE and not by_operator and not context.allows(act.action, act.scope):
         return Advise(
             action=act.action, reason=act.reason, facts=act.facts, amount=act.amount, bound=act.bound
         )
@@ -229,7 +262,7 @@ def _within_budgets(act: Act, assessment: Assessment, policy: MarginPolicy, cont
         return act if spent is None else Hold(reason=spent, facts=act.facts, instead_of=act.action)
     unit = assessment.unit(act.facts.unit) if act.facts.unit is not None else None
     near = unit is not None and venue_is_near(unit)
-    latched = act.reason in {Reason.OPERATOR_ORDER, Reason.FLATTEN_LATCHED}
+    latched = act.reason in {Reason.OPERATOR_ORDER, Reason.FLATTEN_LATCHED, Reason.DAILY_LOSS}
     if context.episodes_last_hour > policy.limits.episodes_per_hour and not near and not latched:
         return Hold(reason=Reason.EPISODE_BUDGET, facts=act.facts, instead_of=act.action)
     if not context.trips:

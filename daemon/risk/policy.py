@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 from brokers.models import Measure
 from brokers.numbers import ONE, ZERO
+from daemon.risk.advice import Advice
+from daemon.risk.daily_loss import DailyLoss
 from daemon.risk.exposure import NO_LIMITS, ExposureLimits
 from daemon.risk.strategy import Strategy
 
@@ -201,7 +203,8 @@ class MarginPolicy:
     network's latency beside the time between the parts: no less than `act_max_age`, or a venue that answers
     slowly, and fast enough to be acted upon, is only ever watched. How far apart parts came, adapters say.
     `forecast_window` is how much history says when a level may be reached; CRITICAL or worse within
-    `forecast_lead` is alarmed, with a lead of zero never.
+    `forecast_lead` is alarmed, with a lead of zero never. `lower_leverage`: a venue's leverage setting above
+    `max_leverage` is lowered where that is harmless.
     """
 
     utilization: Ladder = Ladder(
@@ -224,6 +227,9 @@ class MarginPolicy:
     forecast_lead: timedelta = timedelta(minutes=5)
     confirmation: Confirmation = Confirmation()
     limits: ReductionLimits = ReductionLimits()
+    advice: Advice = field(default_factory=Advice)
+    daily_loss: DailyLoss | None = None
+    lower_leverage: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a policy that contradicts itself."""

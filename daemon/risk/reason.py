@@ -54,6 +54,28 @@ class Reason(StrEnum):
     SINGLE_STEP = "single_step"  # the guard: more than one step despite a breaker
     REOPENED = "reopened"  # somebody else opens again what is cut
 
+    # the venue's leverage setting
+    SETTING_OVER_CAP = "setting_over_cap"
+    SETTING_LOWERED = "setting_lowered"
+    SETTING_NEEDS_ROOM = "setting_needs_room"  # lowered, it would take the utilization near WARNING
+    SETTING_REFUSED = "setting_refused"  # by the venue; tried again after a while
+    SETTING_UNANSWERED = "setting_unanswered"  # no verdict; the next pictures tell
+
+    # the day's loss
+    DAILY_LOSS = "daily_loss"  # beyond the limit; holds until the next UTC day or an operator's reset
+    DAILY_LOSS_IN_DOUBT = "daily_loss_in_doubt"  # beyond it only if something unexplained was lost, not moved
+    DAILY_LOSS_UNKNOWN = "daily_loss_unknown"  # a figure is missing: it cannot be measured here
+    UNEXPLAINED = "unexplained"  # neither prices nor trades explain a change of equity: it was moved
+    DAY_BEGAN = "day_began"
+    OPERATOR_RESET = "operator_reset"
+
+    # advice: why a plan that waited, or was approved, is over
+    PLAN_LAPSED = "plan_lapsed"  # nobody approved it in time
+    APPROVAL_LAPSED = "approval_lapsed"  # it was approved, and did not become due in time
+    POSITIONS_CHANGED = "positions_changed"  # it was made for other positions than these
+    PICTURE_WORSENED = "picture_worsened"  # it is too small by now; another one replaces it
+    ADVICE_ENDED = "advice_ended"  # the account is no longer in advise mode
+
     # who ordered it
     OPERATOR_ORDER = "operator_order"
     FLATTEN_LATCHED = "flatten_latched"

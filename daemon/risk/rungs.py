@@ -66,12 +66,17 @@ def climb(
     context: Context,
     reason: Reason,
 ) -> Decision:
-    """Return the first rung that is due."""
-    for action in actions:
-        if context.over(unit.key, action) is None:
-            act = due(action, actions, unit, policy, context)
-            if act is not None:
-                return replace(act, reason=reason)
+    """Return the first rung that is due; of those, one that an operator has approved already."""
+    acts = [
+        act
+        for action in actions
+        if context.over(unit.key, action) is None
+        and (act := due(action, actions, unit, policy, context)) is not None
+    ]
+    allowed = (act for act in acts if context.allows(act.action, unit.key))
+    first = next(allowed, None) or next(iter(acts), None)
+    if first is not None:
+        return replace(first, reason=reason)
     facts = facts_of(unit, policy, target=True)
     return Hold(reason=why_nothing_due(actions, unit, policy, context), facts=facts)
 

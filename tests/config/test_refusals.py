@@ -38,7 +38,7 @@ OKX = {"broker": "okx", "password": ", password: env:PASS_B"}
 REFUSED = [
     # --- keys
     ("unknown key", head("pol1cy: {} #!"), "pol1cy", "did you mean policy?"),
-    ("unknown key far off", head("zzz: 1 #!"), "zzz", "known here: accounts, brokers"),
+    ("unknown key far off", head("zzz: 1 #!"), "zzz", "known here: accounts, advise, brokers"),
     ("unknown nested key", head("poll: {intervall: 2s} #!"), "poll.intervall", "did you mean interval?"),
     ("key in the wrong block", head("max_leverage: 5 #!"), "max_leverage", "known here"),
     ("unknown level", head("policy: {utilization: {warn: 0.7}} #!"), "policy.utilization.warn", "warning?"),
@@ -113,6 +113,17 @@ REFUSED = [
     ("acting on what is too old", head("poll:\n  act_max_age: 20s #!"), "poll.act_max_age", "too old to trust"),
     ("polling slower than alarming", head("poll:\n  interval: 20s #!"), "poll.interval", "between two polls"),
     ("account polls too slowly", account("poll: {interval: 1m} #!"), "accounts[1].poll.interval", "between two"),
+    # --- the day's loss
+    ("breach of no limit", head("limits: {daily_loss: {action: flatten}} #!"), "limits.daily_loss.action", "add share"),
+    ("all may be lost", head("limits: {daily_loss: {share: 100%}} #!"), "limits.daily_loss.share", "< 1"),
+    ("nothing may be lost", head("limits: {daily_loss: {amount: {USDT: 0}}} #!"), "limits.daily_loss.amount.USDT", "0 <"),
+    ("unknown breach", head("limits: {daily_loss: {share: 5%, action: trim}} #!"), "limits.daily_loss.action", "known"),
+    ("own breach of no limit", account("daily_loss: {action: cancel} #!"), "accounts[1].daily_loss.action", "add share"),
+    ("lowering to a number", head("limits: {lower_leverage: 5} #!"), "limits.lower_leverage", "true"),
+    # --- advice
+    ("plan that never waits", head("advise: {plan_lasts: 0s} #!"), "advise.plan_lasts", "10s to 1d"),
+    ("approval for ever", head("advise: {approval_lasts: 30d} #!"), "advise.approval_lasts", "10s to 1d"),
+    ("any change replaces", head("advise: {worse_by: 0} #!"), "advise.worse_by", "0 < value <= 0.5"),
     # --- limits and top-ups
     ("no orders", head("limits: {orders_per_minute: 0} #!"), "limits.orders_per_minute", "the least is 1"),
     ("too many orders", head("limits: {orders_per_minute: 99999} #!"), "limits.orders_per_minute", "most is 600"),

@@ -50,7 +50,7 @@ async def test_the_planner_is_given_the_books_that_are_believed(
         given.append(dict(named["books"]))
         return plan_reduction(*arguments, **named)
 
-    monkeypatch.setattr("daemon.ladder.plan_reduction", plan)
+    monkeypatch.setattr("daemon.drafting.plan_reduction", plan)
     desk = open_desk(mode=mode)
     desk.fall_to("0.95")
     shown = await desk.venue.fetch_order_book(Symbol("X-USDT"))

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from brokers.errors import VenueUnavailable
 from brokers.models import OrderSide
+from brokers.sandbox.engine import Engine
+from brokers.sandbox.history import Transferred
 from brokers.sandbox.orders import OrderType
-from daemon.mandate import APPROVAL_LASTS
 from daemon.risk.policy import Level, Mode
 from daemon.risk.reason import Reason
+from daemon.topup import TopUpCaps
+from database.errors import IllegalTransition
 from database.records import EVERY_ACCOUNT, IntentKind, OperatorOrder, OperatorOrderKind, Plan, PlanState
 
 Desk = Any  # the fixture's type lives in conftest
@@ -87,7 +91,7 @@ async def test_advise_journals_one_plan_and_waits(open_desk: Callable[..., Desk]
     assert (desk.received(), desk.intents()) == ([], [])
 
 
-async def test_an_approved_plan_is_carried_out_once_from_the_picture_of_then(
+async def test_an_approved_plan_is_carried_out_once_and_cuts_no_more_than_it_said(
     open_desk: Callable[..., Desk],
 ) -> None:
     desk = open_desk(mode=Mode.ADVISE)
@@ -95,14 +99,55 @@ async def test_an_approved_plan_is_carried_out_once_from_the_picture_of_then(
     desk.fall_to("0.93")
     await desk.watch(10)
     (proposed,) = desk.plans()
-    desk.fall_to("0.95")
+    desk.fall_to("0.95")  # needs more by now
     approve(desk, proposed)
     await desk.watch(60)
 
     (order,) = desk.received()
-    assert order.quantity > D(proposed.plan["orders"][0]["quantity"])
+    assert order.quantity == D(proposed.plan["orders"][0]["quantity"])
+    done, carried_out, rest = desk.plans()
+    assert (done.plan_id, done.state) == (proposed.plan_id, PlanState.EXECUTED)
+    assert (carried_out.state, carried_out.plan["approval"]) == (PlanState.EXECUTED, proposed.plan_id)
+    assert (rest.state, rest.decision) == (PlanState.PROPOSED, "reduce")
+    assert desk.utilization() > D("0.60")
+
+
+async def test_what_needs_less_by_then_cuts_less(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(mode=Mode.ADVISE)
+    await desk.run()
+    desk.fall_to("0.96")
+    await desk.watch(10)
+    (proposed,) = desk.plans()
+    desk.fall_to("0.91")
+    approve(desk, proposed)
+    await desk.watch(60)
+
+    (order,) = desk.received()
+    assert D(0) < order.quantity < D(proposed.plan["orders"][0]["quantity"])
     assert desk.utilization() <= D("0.60")
-    assert [plan.state for plan in desk.plans()] == [PlanState.APPROVED, PlanState.EXECUTED]
+    assert [plan.state for plan in desk.plans()] == [PlanState.EXECUTED, PlanState.EXECUTED]
+
+
+async def test_an_approval_in_the_middle_of_a_read_counts_for_the_next_one(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk(mode=Mode.ADVISE)
+    await desk.run()
+    desk.fall_to("0.95")
+    await desk.watch(5)
+    (proposed,) = desk.plans()
+
+    def cut_in(call: str, moment: str, _: object) -> None:
+        if (call, moment) == ("fetch_snapshot", "answered"):
+            desk.line.at = lambda *_: None
+            approve(desk, proposed)
+
+    desk.line.at = cut_in
+    outcome = await desk.run()
+    assert (desk.received(), outcome.sentence) == ([], "a plan to reduce is approved")
+    assert len(desk.plans()) == 1
+    await desk.run()
+    assert len(desk.received()) == 1
 
 
 async def test_an_approval_serves_for_one_step_only(open_desk: Callable[..., Desk]) -> None:
@@ -116,7 +161,7 @@ async def test_an_approval_serves_for_one_step_only(open_desk: Callable[..., Des
 
     assert len(desk.received()) == 1
     assert [plan.state for plan in desk.plans()] == [
-        PlanState.APPROVED,
+        PlanState.EXECUTED,
         PlanState.EXECUTED,
         PlanState.PROPOSED,
     ]
@@ -147,7 +192,7 @@ async def test_an_approval_nobody_could_use_expires(open_desk: Callable[..., Des
     await desk.watch(5)
     approve(desk, desk.plans()[0])
     desk.fall_to("0.50")
-    await desk.watch(APPROVAL_LASTS.total_seconds() + 10)
+    await desk.watch(desk.policy.advice.approval_lasts.total_seconds() + 10)
     desk.fall_to("0.95")
     await desk.watch(10)
 
@@ -167,7 +212,114 @@ async def test_what_was_proposed_for_a_danger_that_passed_is_withdrawn(
     desk.fall_to("0.96")
     await desk.watch(5)
 
-    assert [plan.state for plan in desk.plans()] == [PlanState.REFUSED, PlanState.PROPOSED]
+    assert [plan.state for plan in desk.plans()] == [PlanState.EXPIRED, PlanState.PROPOSED]
+    assert [event.reason for event in desk.events("plan_expired")] == ["target_reached"]
+
+
+def hours_pass(desk: Desk) -> None:
+    """Let the plan wait longer than it may."""
+    desk.clock.turn(desk.policy.advice.plan_lasts.total_seconds())
+
+
+@pytest.mark.parametrize(
+    ("happens", "reason"),
+    [
+        (lambda desk: desk.trade(OrderSide.SELL, 250), Reason.TARGET_REACHED),
+        (lambda desk: desk.trade(OrderSide.SELL, 500), Reason.TARGET_REACHED),
+        (lambda desk: desk.trade(OrderSide.SELL, 900), Reason.POSITIONS_CHANGED),
+        (lambda desk: desk.trade(OrderSide.BUY, 1, "Y-USDT"), Reason.POSITIONS_CHANGED),
+        (lambda desk: desk.fall_to("1.02"), Reason.PICTURE_WORSENED),
+        (hours_pass, Reason.PLAN_LAPSED),
+        (lambda desk: impose(desk, OperatorOrderKind.MODE, "observe"), Reason.ADVICE_ENDED),
+    ],
+)
+async def test_a_plan_that_waits_ends_when_the_account_is_another_one(
+    open_desk: Callable[..., Desk], happens: Callable[[Desk], None], reason: Reason
+) -> None:
+    desk = open_desk(mode=Mode.ADVISE)
+    await desk.run()
+    desk.fall_to("0.95")
+    await desk.watch(5)
+    (waiting,) = desk.plans()
+    happens(desk)
+    await desk.watch(30)
+
+    assert desk.journal.plans.get(waiting.plan_id).state is PlanState.EXPIRED
+    (event,) = [event for event in desk.events("plan_expired") if event.plan_id == waiting.plan_id]
+    assert event.reason == reason
+    assert desk.received() == []
+    with pytest.raises(IllegalTransition):
+        approve(desk, waiting)
+
+
+async def test_a_small_change_ends_no_plan(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(mode=Mode.ADVISE)
+    await desk.run()
+    desk.fall_to("0.93")
+    await desk.watch(5)
+    desk.fall_to("0.97")
+    await desk.watch(5)
+    desk.trade(OrderSide.SELL, 10)
+    await desk.watch(5)
+
+    assert [plan.state for plan in desk.plans()] == [PlanState.PROPOSED]
+
+
+async def test_a_plan_waits_on_through_a_bad_picture_and_a_restart(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(mode=Mode.ADVISE)
+    await desk.run()
+    desk.fall_to("0.95")
+    await desk.watch(5)
+    desk.venue.mishaps.fail_read(VenueUnavailable("no answer"), call="fetch_snapshot", times=20)
+    await desk.watch(20)
+    desk.restart()
+    await desk.watch(20)
+    (waiting,) = desk.plans()
+    assert waiting.state is PlanState.PROPOSED
+
+    approve(desk, waiting)
+    await desk.watch(5)
+    assert len(desk.received()) == 1
+
+
+async def test_only_the_orders_that_were_shown_are_cancelled(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(mode=Mode.ADVISE)
+    shown = desk.rest(OrderSide.BUY, 1, type=OrderType.LIMIT, price=D(50))
+    await desk.run()
+    desk.fall_to("0.85")
+    await desk.watch(10)
+    (cancelling,) = desk.plans()
+    assert [row["order_id"] for row in cancelling.plan["orders"]] == [shown]
+    later = desk.rest(OrderSide.BUY, 1, type=OrderType.LIMIT, price=D(51))
+    approve(desk, cancelling)
+    await desk.watch(40)
+
+    assert desk.cancelled() == [shown]
+    waiting = desk.plans()[-1]
+    assert (waiting.state, [row["order_id"] for row in waiting.plan["orders"]]) == (
+        PlanState.PROPOSED,
+        [later],
+    )
+
+
+async def test_no_more_is_moved_in_than_was_approved(
+    open_desk: Callable[..., Desk], venue_of: Callable[..., Engine], spec: Callable[..., Any]
+) -> None:
+    caps, engine = TopUpCaps(per_day={"USDT": D(5_000)}), venue_of(spec(funding={"USDT": D(100_000)}))
+    desk = open_desk(mode=Mode.ADVISE, caps=caps, engine=engine)
+    await desk.run()
+    desk.fall_to("0.91")
+    await desk.watch(10)
+    (moving,) = desk.plans()
+    assert moving.decision == "top_up"
+    desk.fall_to("0.95")
+    approve(desk, moving)
+    await desk.watch(20)
+
+    assert [event.amount for event in desk.engine.history if isinstance(event, Transferred)] == [
+        D(moving.plan["amount"])
+    ]
+    assert [plan.state for plan in desk.plans()][:2] == [PlanState.EXECUTED, PlanState.EXECUTED]
 
 
 async def test_a_halt_stops_everything_but_the_alarm_and_ends_by_itself(desk: Desk) -> None:

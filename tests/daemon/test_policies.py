@@ -12,22 +12,30 @@ from brokers.models import AccountId
 from config.accounts import Mode as ConfiguredMode
 from config.loader import parse
 from config.policy import PolicySettings, Strategy
-from config.schema import LimitSettings, PollSettings, Settings
+from config.schema import AdviseSettings, LimitSettings, PollSettings, Settings
 from config.section import Section
 from daemon.policies import hedges_of, mode_of, policy_of
+from daemon.risk.daily_loss import Breach, DailyLoss
 from daemon.risk.exposure import Limit, Remedy
 from daemon.risk.hedge_group import HedgeGroup, LegName, PartnerRule
 from daemon.risk.policy import Action, Level, MarginPolicy, Mode
 
 D = Decimal
 ACCOUNT = {"id": "main", "broker": "bybit", "credentials": {"api_key": "env:K", "secret": "env:S"}}
-SECTIONS = {"policy": PolicySettings(), "poll": PollSettings(), "limits": LimitSettings()}
+SECTIONS = {
+    "policy": PolicySettings(),
+    "poll": PollSettings(),
+    "advise": AdviseSettings(),
+    "limits": LimitSettings(),
+}
 
 
 def leaves(section: Section, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield every value of a section with its path."""
     for name in type(section).model_fields:
         value = getattr(section, name)
+        if name == "daily_loss":  # has tests of its own
+            continue
         if isinstance(value, Section):
             yield from leaves(value, *path, name)
         else:
@@ -37,6 +45,8 @@ def leaves(section: Section, *path: str) -> Iterator[tuple[tuple[str, ...], Any]
 def another(value: Any) -> Any:  # noqa: ANN401 - whatever the field holds
     """Return another value that is valid in the same place."""
     match value:
+        case bool():
+            return not value
         case Decimal():
             return str(value * D("0.98"))
         case int():
@@ -186,3 +196,18 @@ def test_hedge_groups_reach_the_core_word_by_word(rule: PartnerRule) -> None:
             repair_budget=D(2),
         ),
     )
+
+
+def test_a_daily_loss_limit_arrives_and_an_account_has_its_own() -> None:
+    general = {"share": "5%", "amount": {"USDT": 2500}, "action": "flatten"}
+    settings = read({"limits": {"daily_loss": general}, "accounts": [ACCOUNT]})
+    expected = DailyLoss(share=D("0.05"), amounts={"USDT": D(2500)}, breach=Breach.FLATTEN)
+    assert policy_of(settings, settings.accounts[0]).daily_loss == expected
+
+    own = {**ACCOUNT, "daily_loss": {"amount": {"USDT": 100}, "action": "cancel"}}
+    settings = read({"limits": {"daily_loss": general}, "accounts": [own]})
+    expected = DailyLoss(amounts={"USDT": D(100)}, breach=Breach.CANCEL)
+    assert policy_of(settings, settings.accounts[0]).daily_loss == expected
+
+    settings = read({"accounts": [ACCOUNT]})
+    assert policy_of(settings, settings.accounts[0]).daily_loss is None

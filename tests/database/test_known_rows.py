@@ -14,6 +14,7 @@ from database.records import (
     OperatorOrder,
     OperatorOrderKind,
     Plan,
+    PlanState,
 )
 
 ACCOUNT = "bybit-main"
@@ -68,13 +69,12 @@ def test_a_write_to_one_table_leaves_the_others_as_they_were(
 ) -> None:
     with journal.transaction():
         journal.episodes.start(ACCOUNT, at=now, trigger="liquidation_reached", level="liquidation")
-    assert journal.plans.last(ACCOUNT) is None
+    assert journal.plans.waiting(ACCOUNT) == ()
     with journal.transaction():
-        journal.plans.add(make_plan("p1"))
-    episode, plan = journal.episodes.current(ACCOUNT), journal.plans.last(ACCOUNT)
+        journal.plans.add(make_plan("p1", state=PlanState.PROPOSED))
+    episode, (plan,) = journal.episodes.current(ACCOUNT), journal.plans.waiting(ACCOUNT)
     assert episode is not None
     assert episode.number == 1
-    assert plan is not None
     assert plan.plan_id == "p1"
 
 

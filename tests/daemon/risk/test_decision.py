@@ -273,7 +273,13 @@ def test_advise_waits_for_an_approval(build: BUILD) -> None:
     advice = watch.decide(Mode.ADVISE, **LOOKED)
     assert isinstance(advice, Advise)
     assert advice.action is Action.REDUCE
-    assert isinstance(watch.decide(Mode.ADVISE, **LOOKED, approved=True), Act)
+    for other in [(Action.FLATTEN, "account"), (Action.REDUCE, "other")]:
+        assert isinstance(watch.decide(Mode.ADVISE, **LOOKED, approved=frozenset({other})), Advise)
+    allowed = frozenset({(Action.REDUCE, "account")})
+    assert isinstance(watch.decide(Mode.ADVISE, **LOOKED, approved=allowed), Act)
+    unlooked = watch.decide(Mode.ADVISE, approved=allowed)  # an order may rest that nobody approved to cancel
+    assert isinstance(unlooked, Act)
+    assert unlooked.action is Action.REDUCE
 
 
 def test_a_latched_flatten_goes_on_until_a_good_picture_shows_the_unit_flat(build: BUILD) -> None:

@@ -3,9 +3,9 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.models import UnitKind
-from daemon.risk.answer import Act, Hold, Rung, RungState
+from daemon.risk.answer import Act, Advise, Hold, Rung, RungState
 from daemon.risk.breakers import Trip
-from daemon.risk.policy import Action
+from daemon.risk.policy import Action, Mode
 from daemon.risk.reason import Reason
 
 D = Decimal
@@ -120,3 +120,19 @@ def test_without_orders_left_another_unit_may_still_be_topped_up(build: BUILD) -
     act = watch.decide(**LOOKED, funds=D(500), rungs=(no_funds_for,), trips=(SPENT,), may_step=False)
     assert isinstance(act, Act)
     assert (act.action, act.facts.unit) == (Action.TOP_UP, "USDT")
+
+
+def test_a_unit_that_waits_for_approval_makes_room_for_the_next(build: BUILD) -> None:
+    watch = build.watch()
+    for seconds in (0, 1):
+        watch.show(two_units(build, seconds, USDT=9_500, USDC=9_300))
+    usdt, usdc = (Action.REDUCE, "USDT"), (Action.REDUCE, "USDC")
+
+    def unit_of(**context: Any) -> tuple[type, str]:  # noqa: ANN401 - fields of a context
+        decision = watch.decide(Mode.ADVISE, **LOOKED, **context)
+        return type(decision), decision.facts.unit
+
+    assert unit_of() == (Advise, "USDT")
+    assert unit_of(proposed=frozenset({usdt})) == (Advise, "USDC")
+    assert unit_of(proposed=frozenset({usdt, usdc})) == (Advise, "USDT")
+    assert unit_of(proposed=frozenset({usdt}), approved=frozenset({usdc})) == (Act, "USDC")

@@ -44,9 +44,14 @@ class Watch:
     """The guards of all cells under one supervisor, and the journal they share."""
 
     def __init__(
-        self, journal: Journal, board: Board, start: Callable[[], tuple[Supervisor, asyncio.Task[None]]]
+        self,
+        journal: Journal,
+        board: Board,
+        start: Callable[[], tuple[Supervisor, asyncio.Task[None]]],
+        clock: VirtualClock,
     ) -> None:
         self.journal = journal
+        self.clock = clock
         self.board = board
         self._start = start
         self._supervisor, self._guarding = start()
@@ -182,7 +187,7 @@ async def watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, Any
             supervisor = Supervisor(guards, board=board, clock=clock)
             return supervisor, asyncio.create_task(supervisor.run())
 
-        watch = Watch(journal, board, start)
+        watch = Watch(journal, board, start, clock)
         try:
             await watch.until(cells, lambda cell: cell.name in board.outcomes, within=20, why="a first cycle")
             yield watch
