@@ -116,10 +116,14 @@ class Cycle:
         self._previous: Assessment | None = None
         self._transitions: list[Transition] = []
         self._bounds = Bounds(self._account, journal=journal, clock=clock)
-        self._briefing = Briefing(
-            journal=journal,
-            clock=clock,
-            policy=guarded.policy,
+        self._briefing = self._open_briefing()
+        self._is_stopping = False
+
+    def _open_briefing(self) -> Briefing:
+        return Briefing(
+            journal=self._journal,
+            clock=self._clock,
+            policy=self._policy,
             ladder=self._ladder,
             mandate=self._mandate,
             settlement=self._settlement,
@@ -128,7 +132,6 @@ class Cycle:
             daybook=self._daybook,
             bounds=self._bounds,
         )
-        self._is_stopping = False
 
     @property
     def account(self) -> AccountId:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from config.accounts import PRODUCTS, BrokerId, Mode, stricter
-from config.policy import Action, Strategy
+from config.policy import Action, Breach, Strategy
 from config.schema import LogFormat, LogLevel, Settings
 
 Build = Callable[[str], Settings]
@@ -67,6 +67,8 @@ def test_default_limits_bound_what_one_account_can_suffer(settings: Build) -> No
         "max_slippage": Decimal("0.03"),
         "fee_rate": Decimal("0.0006"),
         "confirm_after": timedelta(milliseconds=400),
+        "lower_leverage": False,
+        "daily_loss": {"share": None, "amount": {}, "action": Breach.ALARM},
     }
 
 
