@@ -2,7 +2,8 @@
 
 They may cost neither time nor the polls of other accounts: all are asked for at once, for a moment only, and
 an instrument whose book did not come in that moment is left out for a while. As long as nothing comes of it
-(the positions stay as they are) they are asked for less and less often.
+(the positions stay as they are) they are asked for less and less often; what was read a moment ago still
+serves, as when orders were cancelled before the cut. After a cut it does not: our own order has eaten of it.
 """
 
 import asyncio
@@ -30,12 +31,13 @@ class Books:
         self._held: tuple[tuple[Symbol, object], ...] = ()
         self._pause_s = 0.0
         self._asked_at = float("-inf")
+        self._read: Mapping[Symbol, OrderBook] = NO_BOOKS
 
     async def read(self, positions: Sequence[Position], patience_s: float) -> Mapping[Symbol, OrderBook]:
-        """Return the books of the first of `positions` that come within `patience_s`."""
+        """Return the books of the first of `positions` that come within `patience_s`, or came just before."""
         symbols = self._due(positions)
         if not symbols:
-            return NO_BOOKS
+            return self._read if self._clock.uptime() - self._asked_at < SHORTEST_PAUSE_S else NO_BOOKS
         asked = {symbol: asyncio.create_task(self._book(symbol)) for symbol in symbols}
         try:
             await asyncio.wait(asked.values(), timeout=patience_s)
@@ -45,13 +47,14 @@ class Books:
                 task.cancel()
         self._late |= dict.fromkeys(asked.keys() - came.keys(), self._clock.uptime())
         found = {symbol: task.result() for symbol, task in came.items()}
-        return {symbol: book for symbol, book in found.items() if book is not None}
+        self._read = {symbol: book for symbol, book in found.items() if book is not None}
+        return self._read
 
     def _due(self, positions: Sequence[Position]) -> list[Symbol]:
         """Return whose books to ask for now, and take them as asked for."""
         now, held = self._clock.uptime(), tuple((one.symbol, one.quantity) for one in positions)
         if held != self._held:
-            self._held, self._pause_s = held, SHORTEST_PAUSE_S
+            self._held, self._pause_s, self._read = held, SHORTEST_PAUSE_S, NO_BOOKS
         if now - self._asked_at < self._pause_s:
             return []
         symbols = list(dict.fromkeys(position.symbol for position in positions))[:MOST_BOOKS]

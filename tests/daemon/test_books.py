@@ -12,6 +12,7 @@ import pytest
 from brokers.errors import MalformedAnswer, VenueUnavailable
 from brokers.models import OrderSide, Position, Symbol
 from brokers.order_book import OrderBook
+from brokers.sandbox.orders import OrderType
 from daemon.books import LATE_REST_S, LONGEST_PAUSE_S, MOST_BOOKS, SHORTEST_PAUSE_S, Books
 from daemon.provision import PATIENCE_S
 from daemon.risk.policy import Mode
@@ -200,6 +201,29 @@ def test_books_are_read_anew_at_once_when_something_was_cut_and_ever_less_often_
     assert virtual.run(watch(59, "5")) == 7  # at 0, 1, 3, 7, 15 s, then every 15 s
     assert virtual.run(watch(0.05 + SHORTEST_PAUSE_S, "4")) == 1
     assert virtual.run(watch(0.3, "3")) == 1
+
+
+async def test_a_cut_right_after_a_cancellation_is_planned_with_the_books_read_for_it(desk: Desk) -> None:
+    desk.rest(OrderSide.BUY, 1, type=OrderType.LIMIT, price=D(50))
+    desk.fall_to("1.3")
+    assert (await desk.run()).doing == "cancel_orders"
+    assert (await desk.run(2)).doing == "reduce"
+    assert desk.line.log.count("fetch_order_book") == 1
+    (first, *_) = books_of(desk)
+    assert [row["symbol"] for row in first] == ["X-USDT"]
+
+
+async def test_a_book_that_our_own_order_has_eaten_of_is_not_shown_again(desk: Desk) -> None:
+    shelf = Shelf(desk)
+    books = Books(broker=shelf, clock=desk.clock)
+    before = await books.read(held(desk, 1, "5"), 0.5)
+    assert await books.read(held(desk, 1, "5"), 0.5) == before
+    assert await books.read(held(desk, 1, "4"), 0.5) == {}
+    desk.clock.turn(SHORTEST_PAUSE_S)
+    assert (await books.read(held(desk, 1, "4"), 0.5)).keys() == before.keys()
+    desk.clock.turn(SHORTEST_PAUSE_S)
+    assert await books.read(held(desk, 1, "4"), 0.5) == {}, "too old, and not yet asked for again"
+    assert len(shelf.asked) == 2
 
 
 async def test_an_order_of_somebody_else_in_the_book_is_seen_by_the_next_plan(desk: Desk) -> None:

@@ -113,6 +113,14 @@ def test_a_partner_that_cannot_be_cut_ends_it_within_the_band() -> None:
     assert told(list(interleave(pair, named("a"), D("0.5")))) == [("a", D("0.050"), D("-0.050"))]
 
 
+def test_the_band_is_that_of_the_partners_that_are_left() -> None:
+    """Once the fine partner is used up, one order and half of the coarse partner's are what it takes."""
+    fine, coarse = leg("b", "-0.01", lot="0.01"), leg("c", "-1", lot="0.4")
+    book = balance(leg("a", "1.01", lot="0.1"), fine, coarse, tolerance="0.01")
+    assert book.band(named("a")) == D("0.105")
+    assert book.after(named("b"), D("0.01")).band(named("a")) == D("0.3")
+
+
 @pytest.mark.parametrize("delta", ["0.04", "0.05"])
 def test_within_the_tolerance_of_a_cut_nothing_more_than_the_surplus_follows(delta: str) -> None:
     pair = replace(balance(leg("a", "1"), leg("b", "-1")), before=ZERO)
@@ -152,7 +160,10 @@ def books(draw: st.DrawFn) -> Balance:
 
 
 def bound_of(book: Balance, name: LegName) -> Decimal:
-    """The band by its definition: before, tolerance, or what coarse lots need."""
+    """The band by its definition: before, tolerance, or what coarse lots need.
+
+    It widens to the next coarser partner's once the finest has nothing left to cut.
+    """
     own = book.leg(name)
     halves = [one.finest / 2 for one in book.legs if one.sign == -own.sign and one.can_be_cut]
     coarse = max(own.finest, min(halves, default=ZERO) + own.finest if halves else ZERO)
@@ -171,8 +182,9 @@ def check_step(before: Balance, after: Balance, name: LegName) -> None:
 @given(book=books(), wanted=st.integers(1, 400))
 def test_the_band_holds_at_every_prefix_of_a_plan(book: Balance, wanted: int) -> None:
     own = book.legs[0]
-    bound, now = bound_of(book, own.name), book
+    bound, now = ZERO, book
     for step in interleave(book, own.name, min(wanted * own.lot, own.cuttable)):
+        bound = max(bound, bound_of(now, own.name))
         after = now.after(step.leg, step.quantity)
         check_step(now, after, step.leg)
         assert after.net == step.net
@@ -192,9 +204,10 @@ def test_the_band_holds_whatever_fills_and_in_whatever_order_they_act(
 ) -> None:
     """Both sides act when they like, each by what it sees; orders fill in part or not at all."""
     own = book.legs[0]
-    bound, now = bound_of(book, own.name), book
+    bound, now = ZERO, book
     left = min(wanted * own.lot, own.cuttable)
     for share in shares:
+        bound = max(bound, bound_of(now, own.name))
         actor = data.draw(st.sampled_from(now.legs))
         if actor.name == own.name:
             sent = now.slice_of(own.name, left)
