@@ -29,10 +29,10 @@ MODES = {
     "cryptocom-cross": "smart cross margin",
     "coinbase-futures": "US futures, default portfolio",
     "coinbase-spot": "cash account, default portfolio",
-    "basis-long": "REGULAR_MARGIN",
-    "basis-short": "futures mode",
     "binance-coin": "coin-margined",
     "binance-portfolio": "portfolio margin",
+    "basis-long": "REGULAR_MARGIN",
+    "basis-short": "futures mode",
 }
 KEYS = {
     "cryptocom-cross": "unverified",

@@ -13,8 +13,11 @@ Daemon = Any
 Account = dict[str, Any]  # the types live in conftest
 
 OPENING = {"bybit-a": Decimal(2), "binance-a": Decimal("1.5"), "okx-a": Decimal("1.6")}
-ENDING = {"bybit-a": Decimal("1.258"), "binance-a": Decimal("0.949"), "okx-a": Decimal("1.0128")}
-"""What an uninterrupted run leaves of each position after one fall of 13.32 %."""
+ENDING = {"bybit-a": Decimal("1.260"), "binance-a": Decimal("0.950"), "okx-a": Decimal("1.0142")}
+"""What an uninterrupted run leaves of each position after one fall of 13.32 %: cut by what its book costs."""
+
+BOOKLESS = {"bybit-a": Decimal("1.258"), "binance-a": Decimal("0.949"), "okx-a": Decimal("1.0128")}
+"""The same where the order book did not come in time, and the cut allows for the slippage of the policy."""
 
 LOT = {"bybit-a": Decimal("0.001"), "binance-a": Decimal("0.001"), "okx-a": Decimal("0.0001")}
 FALL = "0.8668"
@@ -70,7 +73,8 @@ def check_the_end(sandbox: Sandbox, daemon: Daemon, *, lots: int = 1, binding: i
     assert {row["state"] for row in intents} <= FINAL, intents
     for name, opening in OPENING.items():
         venue = sandbox.venue_of(name)
-        assert abs(venue.position(name) - ENDING[name]) <= lots * LOT[name], (venue.position(name), intents)
+        held, spare = venue.position(name), lots * LOT[name]
+        assert BOOKLESS[name] - spare <= held <= ENDING[name] + spare, (held, intents)
         assert venue.only_reduced(name, opening)
         received = {order["spec"]["client_id"] for order in venue.orders(name)}
         assert received <= {row["intent_id"] for row in intents}

