@@ -31,7 +31,7 @@ class BrokerSettings(Section):
     """What holds for every account at one broker."""
 
     max_leverage: Leverage = Decimal(5)  # gross notional / margin equity
-    over_cap: Word[OverCap] = OverCap.REDUCE
+    over_cap: Word[OverCap] = OverCap.ALARM
     symbols: SymbolCaps = Field(default_factory=dict)
 
     @model_validator(mode="after")

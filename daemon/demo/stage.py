@@ -121,7 +121,6 @@ class Market:
                     | ({"password": kept(account, "password", account.password)} if account.password else {}),
                     "endpoint": self.endpoints[account.broker.value],
                     "max_leverage": 5,
-                    "over_cap": "alarm",  # what the levels do is the show
                     "allow_withdrawal_key": WITHDRAWAL_WORDS,  # they open nothing but the sandbox
                 }
                 | ({"policy": ISOLATED_POLICY} if account.mode == "isolated" else {})

@@ -78,7 +78,7 @@ class ExposureLimits:
     equity of the whole unit. The others are limits of size; see `Bound`.
     """
 
-    over_cap: Remedy = Remedy.TRIM
+    over_cap: Remedy = Remedy.ALARM
     symbol_leverage: Mapping[Symbol, Decimal] = field(default_factory=lambda: NO_AMOUNTS)
     position_notional: Limit = NO_LIMIT
     underlying_share: Limit = NO_LIMIT

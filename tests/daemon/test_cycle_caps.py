@@ -20,6 +20,7 @@ D = Decimal
 
 def capped(cap: object, **changes: object) -> MarginPolicy:
     """The account begins at a leverage of 5."""
+    changes = {"exposure": ExposureLimits(over_cap=Remedy.TRIM), **changes}
     return MarginPolicy(forecast_lead=timedelta(0), max_leverage=D(str(cap)), **changes)
 
 

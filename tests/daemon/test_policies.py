@@ -121,12 +121,12 @@ def test_the_caps_of_symbols_are_the_accounts_own_laid_over_its_brokers() -> Non
     assert policy(own, brokers=brokers).exposure.symbol_leverage == {"BTCUSDT": 3, "ETHUSDT": D("1.5")}
 
 
-def test_above_a_cap_it_is_reduced_unless_the_account_or_its_broker_says_otherwise() -> None:
-    alarming = {"bybit": {"over_cap": "alarm"}}
+def test_above_a_cap_it_is_reduced_where_the_account_or_its_broker_says_so() -> None:
+    reducing = {"bybit": {"over_cap": "reduce"}}
 
-    assert policy().exposure.over_cap is Remedy.TRIM
-    assert policy(brokers=alarming).exposure.over_cap is Remedy.ALARM
-    assert policy({"over_cap": "reduce"}, brokers=alarming).exposure.over_cap is Remedy.TRIM
+    assert policy().exposure.over_cap is Remedy.ALARM
+    assert policy(brokers=reducing).exposure.over_cap is Remedy.TRIM
+    assert policy({"over_cap": "alarm"}, brokers=reducing).exposure.over_cap is Remedy.ALARM
 
 
 def test_the_limits_of_size_reach_the_policy_and_an_account_states_only_what_differs() -> None:

@@ -292,7 +292,7 @@ class Workshop:
             "mode": "enforce",
             "state_dir": str(self.folder / state),
             "poll": {"interval": "400ms"},
-            "accounts": [{"over_cap": "alarm", **row, **changes.get(row["id"], {})} for row in rows],
+            "accounts": [{**row, **changes.get(row["id"], {})} for row in rows],
             **settings,
         }
         file = self.folder / f"margind-{len(self.programs)}.yaml"

@@ -15,7 +15,7 @@ from daemon.risk.standing import Alarm, TransitionKind
 D = Decimal
 BUILD = Any
 KIND = TransitionKind
-CAPPED = MarginPolicy(max_leverage=D(5))
+CAPPED = MarginPolicy(max_leverage=D(5), exposure=ExposureLimits(over_cap=Remedy.TRIM))
 
 
 def over(build: BUILD, policy: MarginPolicy = CAPPED, equity: int = 9_000) -> Any:  # noqa: ANN401 - a watch

@@ -25,7 +25,8 @@ FREE = ReductionLimits(fee_rate=D(0), expected_slippage=D(0), step_fraction=D(1)
 
 def capped(cap: object = 5, limits: ReductionLimits = FREE, **symbols: str) -> MarginPolicy:
     caps = {symbol: D(own) for symbol, own in symbols.items()}
-    return MarginPolicy(max_leverage=D(cap), exposure=ExposureLimits(symbol_leverage=caps), limits=limits)
+    exposure = ExposureLimits(over_cap=Remedy.TRIM, symbol_leverage=caps)
+    return MarginPolicy(max_leverage=D(cap), exposure=exposure, limits=limits)
 
 
 def load(

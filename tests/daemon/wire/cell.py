@@ -81,7 +81,6 @@ class Cell:
             "broker": self.broker,
             **({"product": self.venue.product} if self.venue.product else {}),
             "endpoint": self.server.url,
-            "over_cap": "alarm",  # what the levels do is seen only where the cap does not come first
             "credentials": {name: f"env:{self._variable(name)}" for name in names},
         }
 
