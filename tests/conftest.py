@@ -31,6 +31,7 @@ from brokers.sandbox.spec import (
     SandboxSpec,
     VenueRules,
 )
+from tests.hosts import forget_hosts
 from tests.report import Row, rows_of, table, write
 from tests.virtual import VirtualLoop, virtual_clocks
 
@@ -115,6 +116,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for number, item in enumerate(waiting):
         items += [*busy[number * apart : (number + 1) * apart], item]
     items += busy[len(waiting) * apart :]
+
+
+@pytest.fixture(autouse=True)
+def new_hosts() -> None:
+    """No venue of an earlier test is remembered."""
+    forget_hosts()
 
 
 @pytest.fixture

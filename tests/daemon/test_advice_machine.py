@@ -192,5 +192,5 @@ def test_whatever_happens_nothing_is_done_that_was_not_allowed(
         return Advised(lambda: open_desk(folder=folder, engine=engine, policy=POLICY, mode=Mode.ADVISE))
 
     run_state_machine_as_test(
-        start, settings=settings(max_examples=examples(40), stateful_step_count=12, deadline=None)
+        start, settings=settings(max_examples=examples(15), stateful_step_count=12, deadline=None)
     )

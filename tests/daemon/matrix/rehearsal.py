@@ -20,6 +20,7 @@ from daemon.risk.policy import Level, MarginPolicy
 from daemon.sight import look
 from tests.daemon.matrix.site import Product, Site
 from tests.daemon.wire.watch import configuration
+from tests.hosts import forget_hosts
 
 D = Decimal
 STEP, SMALL_STEP = D("0.99"), D("0.998")
@@ -123,6 +124,7 @@ async def _danger_of(site: Site) -> Decimal:
 @asynccontextmanager
 async def _opened(site: Site) -> AsyncIterator[tuple[CcxtBroker, MarginPolicy]]:
     """Open a site's venue, and the adapter of its account with the policy it is guarded by."""
+    forget_hosts()
     async with site.server:
         settings = parse(configuration([site], "/nowhere", {}), "margind.yaml")
         (account,) = open_accounts(settings, resolve(settings, dict(site.environment())))

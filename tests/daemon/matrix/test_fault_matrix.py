@@ -26,7 +26,7 @@ from tests.virtual import VirtualClock
 pytestmark = [pytest.mark.wire, pytest.mark.timeout(900)]
 
 WHOLE = os.environ.get("MARGIND_MATRIX") == "whole"
-SHARE = 1 if WHOLE else 10
+SHARE = 1 if WHOLE else 20
 """One cell of so many is tried: each product meets every call with other faults than the next product.
 
 `make matrix` tries them all.

@@ -130,7 +130,7 @@ def cuts_of(found: ReductionPlan) -> list[tuple[Position, Decimal, Decimal]]:
     return [(order.position, order.quantity, order.cost) for order in found.orders]
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(cases())
 def test_no_plan_cuts_more_than_there_is_or_costs_other_than_its_book_says(case: Case) -> None:
     found = case.plan()
@@ -149,7 +149,7 @@ def test_no_plan_cuts_more_than_there_is_or_costs_other_than_its_book_says(case:
     assert found.cost == sum(order.cost for order in found.orders)
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(cases())
 def test_no_plan_leaves_the_unit_riskier(case: Case) -> None:
     found = case.plan()
@@ -163,7 +163,7 @@ def test_no_plan_leaves_the_unit_riskier(case: Case) -> None:
         assert becomes * equity <= was * left or becomes <= target * left or becomes == 0
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(cases())
 def test_a_plan_reaches_the_target_or_says_why_not(case: Case) -> None:
     found = case.plan()
@@ -240,7 +240,7 @@ def alone(case: Case, position: Position) -> Decimal | None:
     return cost(whole if 0 < whole - quantity < rules.min_quantity else quantity)
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(cases(at_once=True, hedges=False))
 def test_the_cheapest_plan_is_never_dearer_than_one_position_alone_or_another_strategy(case: Case) -> None:
     def by(strategy: Strategy) -> ReductionPlan | Infeasible:

@@ -24,6 +24,7 @@ from database.journal import Journal
 from database.payload import decode
 from database.records import Event, Intent, IntentState, RowKind, Transfer
 from database.repayment_records import RepaymentRow
+from tests.hosts import forget_hosts
 from tests.virtual import VirtualClock
 
 LOOK_S = 0.1
@@ -152,6 +153,7 @@ def configuration(cells: Iterable[Cell], folder: object, more: Mapping[str, Any]
 @asynccontextmanager
 async def watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, Any]) -> AsyncIterator[Watch]:
     """Guard cells, under settings that `more` is laid over, while the context is open."""
+    forget_hosts()
     async with AsyncExitStack() as stack:
         for cell in cells:
             await stack.enter_async_context(cell.server)
