@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime
 
@@ -52,26 +52,7 @@ async def run(settings: Settings, secrets: ResolvedSecrets, clock: Clock | None 
         _tell_orders(journal, clock.now())
         trusted = await _connect(accounts)
         _tell_skew(trusted, clock)
-        board, common = Board(), CommonMode()
-        hedges = HedgeDesk(hedges_of(settings), journal=journal, clock=clock)
-        guards = [
-            Guard(
-                cycle=Cycle(
-                    guarded_of(settings, account),
-                    journal=journal,
-                    clock=clock,
-                    is_ready=is_ready,
-                    common=common,
-                    hedges=hedges,
-                ),
-                board=board,
-                clock=clock,
-            )
-            for account, is_ready in trusted
-        ]
-        for guard in guards:
-            hedges.on_due(guard.account, guard.wake)
-        supervisor = Supervisor(guards, board=board, clock=clock)
+        supervisor = assemble(settings, trusted, journal=journal, board=Board(), clock=clock)
         _on_signals(supervisor.stop)
         _keep_for_good()
         logger().info(
@@ -86,6 +67,36 @@ async def run(settings: Settings, secrets: ResolvedSecrets, clock: Clock | None 
         await _until_the_end(supervisor)
         notify("STOPPING=1")
         logger().info("stopped")
+
+
+def assemble(
+    settings: Settings,
+    accounts: Iterable[tuple[Account, bool]],
+    *,
+    journal: Journal,
+    board: Board,
+    clock: Clock,
+) -> Supervisor:
+    """Return a supervisor with a guard for each account, ready or not, and what all of them share."""
+    common, hedges = CommonMode(), HedgeDesk(hedges_of(settings), journal=journal, clock=clock)
+    guards = [
+        Guard(
+            cycle=Cycle(
+                guarded_of(settings, account),
+                journal=journal,
+                clock=clock,
+                is_ready=is_ready,
+                common=common,
+                hedges=hedges,
+            ),
+            board=board,
+            clock=clock,
+        )
+        for account, is_ready in accounts
+    ]
+    for guard in guards:
+        hedges.on_due(guard.account, guard.wake)
+    return Supervisor(guards, board=board, clock=clock)
 
 
 def _keep_for_good() -> None:

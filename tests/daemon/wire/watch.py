@@ -12,14 +12,10 @@ from brokers.budget import boot_seconds
 from brokers.sandbox.server import SandboxServer
 from config.loader import parse
 from config.resolution import resolve
-from daemon.app import _connect, open_journal
-from daemon.commonmode import CommonMode
-from daemon.cycle import Cycle
-from daemon.hedging import HedgeDesk
-from daemon.opening import guarded_of, open_accounts
-from daemon.policies import hedges_of
+from daemon.app import _connect, assemble, open_journal
+from daemon.opening import open_accounts
 from daemon.state import Board, CycleOutcome
-from daemon.supervisor import Guard, Supervisor
+from daemon.supervisor import Supervisor
 from database.journal import Journal
 from database.payload import decode
 from database.records import Event, Intent, IntentState, RowKind, Transfer
@@ -159,7 +155,7 @@ async def watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, Any
             await stack.enter_async_context(cell.server)
         environment = {name: value for cell in cells for name, value in cell.environment().items()}
         settings = parse(configuration(cells, folder, more), "margind.yaml")
-        clock, board, common = VirtualClock(), Board(), CommonMode()
+        clock, board = VirtualClock(), Board()
         journal = open_journal(settings, clock.now())
         stack.callback(journal.close)
         accounts = open_accounts(settings, resolve(settings, environment))
@@ -168,25 +164,7 @@ async def watching(cells: tuple[Cell, ...], folder: Path, more: Mapping[str, Any
         trusted = await _connect(accounts)
 
         def start() -> tuple[Supervisor, asyncio.Task[None]]:
-            hedges = HedgeDesk(hedges_of(settings), journal=journal, clock=clock)
-            guards = [
-                Guard(
-                    cycle=Cycle(
-                        guarded_of(settings, account),
-                        journal=journal,
-                        clock=clock,
-                        is_ready=is_ready,
-                        common=common,
-                        hedges=hedges,
-                    ),
-                    board=board,
-                    clock=clock,
-                )
-                for account, is_ready in trusted
-            ]
-            for guard in guards:
-                hedges.on_due(guard.account, guard.wake)
-            supervisor = Supervisor(guards, board=board, clock=clock)
+            supervisor = assemble(settings, trusted, journal=journal, board=board, clock=clock)
             return supervisor, asyncio.create_task(supervisor.run())
 
         watch = Watch(journal, board, start, clock)
